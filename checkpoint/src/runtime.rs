@@ -1,0 +1,65 @@
+//! For runtimes: raising the flag of a thread, and being called when a checkpoint finds it raised.
+//!
+//! A runtime calls [`install`] on each thread that runs its tasks, keeps the thread's [`Flag`]
+//! where its monitor finds it, and clears the request before each poll. Several runtimes may share
+//! a program; each installs its hook on its own threads.
+
+use crate::local;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// The function that a checkpoint calls when a request is pending.
+pub type Hook = fn();
+
+/// Makes checkpoints on this thread call `hook` while a request is pending and no `no_preempt`
+/// section is open. The hook should end the request with [`clear_request`].
+pub fn install(hook: Hook) {
+    local::with(|local| local.set_hook(hook));
+}
+
+/// Undoes [`install`] and drops a pending request.
+pub fn uninstall() {
+    local::with(|local| local.clear_hook());
+    clear_request();
+}
+
+/// Takes back a request on this thread.
+#[inline(always)]
+pub fn clear_request() {
+    local::with(|local| local.flag().store(false, Relaxed));
+}
+
+/// How many [`no_preempt`](crate::no_preempt) sections are open on this thread.
+#[must_use]
+pub fn no_preempt_depth() -> u32 {
+    local::with(|local| local.depth())
+}
+
+/// The flag of the thread that calls this.
+#[must_use]
+pub fn this_thread() -> Flag {
+    Flag(local::with(|local| NonNull::from(local.flag())))
+}
+
+/// The flag of one thread, for others to raise.
+///
+/// A plain address: whoever keeps it must drop it before its thread ends, see
+/// [`request_remote`](Flag::request_remote).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag(NonNull<AtomicBool>);
+
+#[allow(unsafe_code, reason = "an address whose use is governed by `request_remote`")]
+// SAFETY: the flag is an atomic; that it is still there is the obligation of `request_remote`.
+unsafe impl Send for Flag {}
+
+impl Flag {
+    /// Raises the flag: the thread's next checkpoint calls its hook.
+    ///
+    /// # Safety
+    /// The thread that made this `Flag` has not ended and does not end during the call.
+    #[allow(unsafe_code, reason = "dereferences the address of another thread's flag")]
+    pub unsafe fn request_remote(self) {
+        // SAFETY: the caller vouches that the thread, and so its flag, is still there.
+        unsafe { self.0.as_ref() }.store(true, Relaxed);
+    }
+}

@@ -1,0 +1,8 @@
+//! Go's preemption for Rust.
+pub use preempt_checkpoint::{checkpoint, no_preempt};
+pub use preempt_macros::preemptible;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use preempt_checkpoint::{checkpoint, preempt_requested, yield_now};
+}
