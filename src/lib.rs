@@ -1,6 +1,15 @@
-//! Go's preemption for Rust.
+//! Go's preemption for Rust: an async runtime in which no task can starve the others.
 pub use preempt_checkpoint::{checkpoint, no_preempt};
+pub use preempt_executor::{runtime, time};
 pub use preempt_macros::preemptible;
+
+/// Tasks.
+pub mod task {
+    pub use preempt_checkpoint::yield_now;
+    pub use preempt_executor::task::*;
+    pub use preempt_executor::{block_in_place, spawn, spawn_blocking};
+}
+pub use preempt_executor::spawn;
 
 #[doc(hidden)]
 pub mod __private {

@@ -1,1 +1,81 @@
-//! executor
+//! The executor of preempt: tasks, their scheduler, timers and the runtime around them.
+//!
+//! Users see this crate through the facade `preempt`. The modules, from the outside in:
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`runtime`] | building, `block_on`, shutting down |
+//! | [`task`] | a task's memory and state, its handles |
+//! | `scheduler` | processors, machines, queues, sleeping and hand-off |
+//! | [`time`] | timers |
+//! | `blocking` | threads for `spawn_blocking` |
+//! | `context` | what a thread knows about where it is |
+
+#[cfg(not(loom))]
+mod blocking;
+#[cfg(not(loom))]
+mod context;
+#[cfg(not(loom))]
+mod metrics;
+#[cfg(not(loom))]
+mod report;
+#[cfg(not(loom))]
+pub mod runtime;
+mod sync;
+#[cfg(not(loom))]
+pub mod task;
+#[cfg(not(loom))]
+pub mod time;
+
+#[cfg(not(loom))]
+mod scheduler;
+
+// Under loom only the protocols are built, each with its models at the end of its file.
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocols")]
+mod scheduler {
+    pub(crate) mod idle;
+    pub(crate) mod parker;
+}
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+#[path = "task/state.rs"]
+mod state;
+
+#[cfg(not(loom))]
+pub use blocking::block_in_place;
+#[cfg(not(loom))]
+pub use spawn::{spawn, spawn_blocking};
+
+#[cfg(not(loom))]
+mod spawn {
+    use crate::runtime::Handle;
+    use crate::task::JoinHandle;
+    use std::future::Future;
+
+    /// Spawns a task on the current runtime. It runs also if the handle is dropped.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Handle::current().spawn(future)
+    }
+
+    /// Runs blocking code on a thread of its own.
+    ///
+    /// # Panics
+    /// Outside a runtime; and if the system gives no thread at all.
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Handle::current().spawn_blocking(work)
+    }
+}

@@ -1,0 +1,208 @@
+//! Threads for code that blocks: `spawn_blocking` and `block_in_place`.
+
+use crate::context::{self, BlockedBy};
+use crate::report;
+use crate::runtime::{Config, Flavor, Handle};
+use crate::task::{self, JoinHandle, Runnable, Unregistered};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// A pool that grows with the work, up to a limit, and shrinks when it is idle.
+pub(crate) struct BlockingPool {
+    inner: Mutex<Inner>,
+    /// A job was queued, or the pool was closed.
+    changed: Condvar,
+    one_left: Condvar,
+    most_threads: usize,
+    keep_alive: Duration,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: VecDeque<Runnable>,
+    threads: usize,
+    /// Threads that wait; the queued jobs are for the first of them.
+    idle: usize,
+    closed: bool,
+}
+
+/// A closure as a future that is ready at its first poll.
+struct Job<F>(Option<F>);
+
+impl<F> Unpin for Job<F> {}
+
+impl<F: FnOnce() -> T, T> Future for Job<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<T> {
+        match self.0.take() {
+            Some(work) => Poll::Ready(work()),
+            None => unreachable!("a blocking job is polled once"),
+        }
+    }
+}
+
+impl BlockingPool {
+    pub(crate) fn new(config: &Config) -> Self {
+        BlockingPool {
+            inner: Mutex::default(),
+            changed: Condvar::new(),
+            one_left: Condvar::new(),
+            most_threads: config.max_blocking_threads,
+            keep_alive: config.blocking_keep_alive,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.inner().threads
+    }
+
+    fn push(&self, runnable: Runnable, handle: &Handle) {
+        let mut inner = self.inner();
+        if inner.closed {
+            drop(inner);
+            runnable.shut_down();
+            return;
+        }
+        inner.queue.push_back(runnable);
+        if inner.idle >= inner.queue.len() {
+            self.changed.notify_one();
+        } else if inner.threads < self.most_threads {
+            inner.threads += 1;
+            drop(inner);
+            self.start_thread(handle);
+        }
+    }
+
+    /// Starts the thread that was counted already.
+    fn start_thread(&self, handle: &Handle) {
+        let body = {
+            let handle = handle.clone();
+            move || {
+                let _entered = context::enter(handle.clone());
+                let config = &handle.scheduler().config;
+                config.on_thread_start();
+                handle.scheduler().blocking.work();
+                config.on_thread_stop();
+            }
+        };
+        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };
+        let mut inner = self.inner();
+        inner.threads -= 1;
+        let stuck = inner.threads == 0;
+        drop(inner);
+        self.one_left.notify_all();
+        assert!(!stuck, "`spawn_blocking` needs a thread and the system gives none: {error}");
+        report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+    }
+
+    /// The life of a thread of the pool.
+    fn work(&self) {
+        while let Some(runnable) = self.next() {
+            runnable.run();
+        }
+        self.one_left.notify_all();
+    }
+
+    /// The next job; `None`: the thread was idle for too long, or the pool is closed. It no longer
+    /// counts then.
+    fn next(&self) -> Option<Runnable> {
+        let mut inner = self.inner();
+        let deadline = Instant::now() + self.keep_alive;
+        loop {
+            if let Some(runnable) = inner.queue.pop_front() {
+                return Some(runnable);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if inner.closed || left.is_zero() {
+                inner.threads -= 1;
+                return None;
+            }
+            inner.idle += 1;
+            (inner, _) =
+                self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner);
+            inner.idle -= 1;
+        }
+    }
+
+    /// Takes no more jobs, and cancels those that no thread has begun.
+    pub(crate) fn close(&self) {
+        let queue = {
+            let mut inner = self.inner();
+            inner.closed = true;
+            std::mem::take(&mut inner.queue)
+        };
+        self.changed.notify_all();
+        queue.into_iter().for_each(Runnable::shut_down);
+    }
+
+    /// Waits until all threads have ended. `false`: not before the deadline.
+    pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+        let mut inner = self.inner();
+        while inner.threads > 0 {
+            let Some(deadline) = deadline else {
+                inner = self.one_left.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            (inner, _) =
+                self.one_left.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+}
+
+/// Queues `work` for the pool of `handle`'s runtime.
+pub(crate) fn spawn_blocking_on<F, T>(
+    handle: &Handle,
+    work: F,
+    spawned_at: &'static Location<'static>,
+) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (task, runnable, join) = task::new(Job(Some(work)), Unregistered, spawned_at);
+    drop(task);
+    handle.scheduler().blocking.push(runnable, handle);
+    join
+}
+
+/// Runs code that blocks without stalling the other tasks of this worker thread: its processor is
+/// handed to another thread first.
+///
+/// Runs `work` on the spot; code that is in a `no_preempt` section or that computes for long may
+/// use it as well. Outside a runtime, and on threads that may block anyway, it just calls `work`.
+///
+/// # Panics
+/// On a current-thread runtime, which has no other thread to go on with.
+#[track_caller]
+pub fn block_in_place<F: FnOnce() -> R, R>(work: F) -> R {
+    if context::blocked_by() == BlockedBy::Nothing {
+        return work();
+    }
+    context::with_seat(|seat| {
+        if let Some(seat) = seat {
+            assert!(
+                seat.scheduler().config.flavor == Flavor::MultiThread,
+                "`block_in_place` on a current-thread runtime would stall all its tasks; use \
+                 `spawn_blocking`, or `Builder::new_multi_thread`"
+            );
+            seat.hand_off();
+        }
+    });
+    let _allowed = context::allow_blocking();
+    work()
+}

@@ -1,0 +1,168 @@
+//! What a thread knows about the runtime that it is in. Thread-local, so it belongs to the thread
+//! (later: the fiber) and not to the machine.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `SEAT` | the seat, on a thread that runs tasks |
+//! | `HANDLE` | the runtime that `Handle::current` and `spawn` mean |
+//! | `BLOCKED_BY` | why `block_on` would stall other tasks here |
+//! | `TASK` | the task that is being polled |
+
+use crate::runtime::Handle;
+use crate::scheduler::{Processor, Scheduler, Seat};
+use crate::task::Id;
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::ptr;
+
+thread_local! {
+    static SEAT: Cell<*const Seat> = const { Cell::new(ptr::null()) };
+    static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
+    static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+}
+
+/// Why a thread must not block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockedBy {
+    /// It may.
+    Nothing,
+    /// It is inside `block_on`.
+    BlockOn,
+    /// It runs tasks.
+    Seat,
+}
+
+/// Puts the previous value back.
+pub(crate) struct Seated {
+    previous_seat: *const Seat,
+    _entered: Entered,
+    _not_blocking: NotBlocking,
+}
+
+/// Makes `seat` the thread's seat. The guard must go before the seat moves or goes.
+pub(crate) fn sit(seat: &Seat) -> Seated {
+    Seated {
+        previous_seat: SEAT.replace(seat),
+        _entered: enter(Handle::of(seat.scheduler())),
+        _not_blocking: NotBlocking { previous: BLOCKED_BY.replace(BlockedBy::Seat) },
+    }
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        SEAT.set(self.previous_seat);
+    }
+}
+
+/// Calls `f` with this thread's seat, if it has one.
+pub(crate) fn with_seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
+    let seat = SEAT.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: `Seated` clears the pointer before the seat goes, and only this thread uses it.
+    f(unsafe { seat.as_ref() })
+}
+
+/// Calls `f` with this thread's seat and processor, if it has one of this scheduler.
+pub(crate) fn with_held<R>(
+    scheduler: &Scheduler,
+    f: impl FnOnce(Option<(&Seat, &Processor)>) -> R,
+) -> R {
+    with_seat(|seat| {
+        let seat = seat.filter(|seat| ptr::eq(&**seat.scheduler(), scheduler));
+        f(seat.and_then(|seat| Some((seat, seat.held()?))))
+    })
+}
+
+/// Ends a stay in a runtime's context.
+pub(crate) struct Entered {
+    previous: Option<Handle>,
+}
+
+/// Makes `handle` the one that `Handle::current` returns on this thread.
+pub(crate) fn enter(handle: Handle) -> Entered {
+    Entered { previous: HANDLE.replace(Some(handle)) }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        // The variable may be gone already when a thread-local's destructor leaves a context.
+        drop(HANDLE.try_with(|handle| handle.replace(previous)));
+    }
+}
+
+/// The runtime of this thread's context.
+pub(crate) fn handle() -> Option<Handle> {
+    HANDLE.try_with(|handle| handle.borrow().clone()).ok().flatten()
+}
+
+/// Puts the previous permission to block back.
+pub(crate) struct NotBlocking {
+    previous: BlockedBy,
+}
+
+impl Drop for NotBlocking {
+    fn drop(&mut self) {
+        BLOCKED_BY.set(self.previous);
+    }
+}
+
+/// Starts a stay in `block_on`.
+///
+/// # Panics
+/// If the thread must not block.
+#[track_caller]
+pub(crate) fn enter_block_on() -> NotBlocking {
+    match BLOCKED_BY.get() {
+        BlockedBy::Nothing => {}
+        BlockedBy::BlockOn => panic!(
+            "`block_on` was called inside another `block_on` of the same thread, which would stall \
+             everything that the outer one waits for; use `.await`, or wrap the call in \
+             `preempt::task::block_in_place` or `spawn_blocking`"
+        ),
+        BlockedBy::Seat => panic!(
+            "`block_on` was called inside a task, which would stall the other tasks of this worker \
+             thread; use `.await`, or wrap the call in `preempt::task::block_in_place` or \
+             `spawn_blocking`"
+        ),
+    }
+    NotBlocking { previous: BLOCKED_BY.replace(BlockedBy::BlockOn) }
+}
+
+/// Allows blocking until the guard goes.
+pub(crate) fn allow_blocking() -> NotBlocking {
+    NotBlocking { previous: BLOCKED_BY.replace(BlockedBy::Nothing) }
+}
+
+/// Whether blocking here would stall tasks.
+pub(crate) fn blocked_by() -> BlockedBy {
+    BLOCKED_BY.try_with(Cell::get).unwrap_or(BlockedBy::Nothing)
+}
+
+/// Ends a stay in a task.
+pub(crate) struct InTask {
+    previous: Option<Id>,
+}
+
+/// Notes which task's code runs.
+pub(crate) fn enter_task(id: Id) -> InTask {
+    InTask { previous: TASK.try_with(|task| task.replace(Some(id))).unwrap_or(None) }
+}
+
+impl Drop for InTask {
+    fn drop(&mut self) {
+        let previous = self.previous;
+        // The variable may be gone when a task is dropped by a thread-local's destructor.
+        TASK.try_with(|task| task.set(previous)).unwrap_or(());
+    }
+}
+
+/// The task whose code runs on this thread.
+pub(crate) fn task() -> Option<Id> {
+    TASK.try_with(Cell::get).ok().flatten()
+}
+
+/// A seed that differs from thread to thread, never zero.
+pub(crate) fn random_seed() -> u32 {
+    (RandomState::new().hash_one(0_u8) as u32) | 1
+}

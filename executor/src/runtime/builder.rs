@@ -1,0 +1,211 @@
+//! Building a runtime.
+
+use super::Runtime;
+use super::config::{Config, Flavor};
+use crate::scheduler::idle::MOST_PROCESSORS;
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// The environment variable that sets the number of worker threads.
+const WORKERS_VARIABLE: &str = "PREEMPT_WORKERS";
+
+/// As in Go.
+const DEFAULT_TIME_SLICE: Duration = Duration::from_millis(10);
+
+const SHORTEST_TIME_SLICE: Duration = Duration::from_micros(100);
+const LONGEST_TIME_SLICE: Duration = Duration::from_secs(60);
+
+/// Builds a [`Runtime`] with settings of one's own. The methods of tokio's builder have tokio's
+/// meaning.
+#[derive(Debug)]
+pub struct Builder {
+    config: Config,
+    /// Set by hand.
+    workers: Option<usize>,
+}
+
+impl Builder {
+    /// A runtime with worker threads: as many as the machine has processors for this process, or
+    /// as the environment variable `PREEMPT_WORKERS` says, or
+    /// [`worker_threads`](Self::worker_threads).
+    #[must_use]
+    pub fn new_multi_thread() -> Builder {
+        Self::new(Flavor::MultiThread)
+    }
+
+    /// A runtime whose tasks run on the thread that calls `block_on`, and nowhere else: a poll
+    /// that does not give way is never handed off.
+    #[must_use]
+    pub fn new_current_thread() -> Builder {
+        Self::new(Flavor::CurrentThread)
+    }
+
+    fn new(flavor: Flavor) -> Builder {
+        let config = Config {
+            flavor,
+            processors: 1,
+            time_slice: DEFAULT_TIME_SLICE,
+            hand_off: true,
+            preempt_on_wake: true,
+            max_blocking_threads: 512,
+            blocking_keep_alive: Duration::from_secs(10),
+            thread_name: "preempt-worker".to_owned(),
+            thread_stack_size: None,
+            on_thread_start: None,
+            on_thread_stop: None,
+        };
+        Builder { config, workers: None }
+    }
+
+    /// How many processors there are, that is, how many tasks run at the same time. The runtime
+    /// has more threads than that while polls go on without a processor.
+    ///
+    /// # Panics
+    /// If it is zero or more than 32,768.
+    #[track_caller]
+    pub fn worker_threads(&mut self, count: usize) -> &mut Self {
+        assert!(
+            (1..=MOST_PROCESSORS).contains(&count),
+            "`worker_threads` must be 1 to {MOST_PROCESSORS}, not {count}; leave the call out to \
+             have one for each processor of the machine"
+        );
+        self.workers = Some(count);
+        self
+    }
+
+    /// How long a poll may run while other tasks wait, before it is asked to give way. The default
+    /// is 10 ms. Polls that nobody waits behind are not limited.
+    ///
+    /// # Panics
+    /// If it is less than 100 us or more than 60 s.
+    #[track_caller]
+    pub fn time_slice(&mut self, slice: Duration) -> &mut Self {
+        assert!(
+            (SHORTEST_TIME_SLICE..=LONGEST_TIME_SLICE).contains(&slice),
+            "`time_slice` must be 100 us to 60 s, not {slice:?}"
+        );
+        self.config.time_slice = slice;
+        self
+    }
+
+    /// Whether a poll that goes on after it was asked to give way loses its processor to another
+    /// thread. The default is `true`; with `false` only checkpoints and awaits end a poll.
+    pub fn hand_off(&mut self, on: bool) -> &mut Self {
+        self.config.hand_off = on;
+        self
+    }
+
+    /// Whether a task that becomes ready while every processor has been in one poll for more than
+    /// 100 us has the longest of them asked to give way at once, instead of after its time slice.
+    /// The default is `true`.
+    pub fn preempt_on_wake(&mut self, on: bool) -> &mut Self {
+        self.config.preempt_on_wake = on;
+        self
+    }
+
+    /// How many threads `spawn_blocking` may use. The default is 512.
+    ///
+    /// # Panics
+    /// If it is zero.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, count: usize) -> &mut Self {
+        assert!(count > 0, "`max_blocking_threads` must be 1 or more: `spawn_blocking` needs one");
+        self.config.max_blocking_threads = count;
+        self
+    }
+
+    /// How long a thread for blocking work waits for more of it. The default is 10 s.
+    pub fn thread_keep_alive(&mut self, keep_alive: Duration) -> &mut Self {
+        self.config.blocking_keep_alive = keep_alive;
+        self
+    }
+
+    /// What the runtime's threads are called. The default is `preempt-worker`.
+    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.config.thread_name = name.into();
+        self
+    }
+
+    /// The stack size of the runtime's threads in bytes. The default is Rust's.
+    pub fn thread_stack_size(&mut self, stack_bytes: usize) -> &mut Self {
+        self.config.thread_stack_size = Some(stack_bytes);
+        self
+    }
+
+    /// Called on each thread of the runtime before it works.
+    pub fn on_thread_start(&mut self, hook: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.config.on_thread_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on each thread of the runtime after it has worked.
+    pub fn on_thread_stop(&mut self, hook: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.config.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Does nothing: timers are always on. Here so that code for tokio compiles.
+    pub fn enable_time(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Does nothing: whatever the runtime has is always on. Here so that code for tokio compiles.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Builds the runtime and starts its threads.
+    ///
+    /// # Errors
+    /// When the operating system makes no thread, or `PREEMPT_WORKERS` is no valid number.
+    pub fn build(&mut self) -> io::Result<Runtime> {
+        let mut config = self.config.clone();
+        match config.flavor {
+            Flavor::MultiThread => config.processors = self.processors()?,
+            // There is no other thread to hand a processor to.
+            Flavor::CurrentThread => config.hand_off = false,
+        }
+        Runtime::start(config)
+    }
+
+    fn processors(&self) -> io::Result<usize> {
+        if let Some(count) = self.workers {
+            return Ok(count);
+        }
+        match std::env::var_os(WORKERS_VARIABLE) {
+            Some(text) => workers_from_text(text.to_str().unwrap_or_default()).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!(
+                        "the environment variable {WORKERS_VARIABLE} must be a number from 1 to \
+                         {MOST_PROCESSORS}, not {text:?}"
+                    ),
+                )
+            }),
+            None => {
+                Ok(thread::available_parallelism().map_or(1, NonZero::get).min(MOST_PROCESSORS))
+            }
+        }
+    }
+}
+
+fn workers_from_text(text: &str) -> Option<usize> {
+    text.trim().parse().ok().filter(|count| (1..=MOST_PROCESSORS).contains(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_takes_numbers_from_one_on() {
+        assert_eq!(workers_from_text("1"), Some(1));
+        assert_eq!(workers_from_text(" 8 "), Some(8));
+        for wrong in ["", "0", "-1", "two", "1.5", "99999999999999999999", "32769"] {
+            assert_eq!(workers_from_text(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The settings of a runtime, checked.
+
+use preempt_sysmon::policy::Limits;
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// Who runs the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    /// Threads of the runtime.
+    MultiThread,
+    /// The thread that is in `block_on`.
+    CurrentThread,
+}
+
+/// How many polls may go on without a processor at a time, each on its own thread.
+const MOST_HAND_OFFS: usize = 256;
+
+/// How long a poll keeps its processor after it was asked to give way: time to reach a checkpoint.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How long a poll may run when a fresh task waits and every processor is busy.
+const GRACE: Duration = Duration::from_micros(100);
+
+pub(crate) type ThreadHook = Arc<dyn Fn() + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) flavor: Flavor,
+    pub(crate) processors: usize,
+    pub(crate) time_slice: Duration,
+    pub(crate) hand_off: bool,
+    pub(crate) preempt_on_wake: bool,
+    pub(crate) max_blocking_threads: usize,
+    pub(crate) blocking_keep_alive: Duration,
+    pub(crate) thread_name: String,
+    pub(crate) thread_stack_size: Option<usize>,
+    pub(crate) on_thread_start: Option<ThreadHook>,
+    pub(crate) on_thread_stop: Option<ThreadHook>,
+}
+
+impl Config {
+    /// The times that the monitor decides by.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            time_slice: self.time_slice,
+            grace: self.preempt_on_wake.then_some(GRACE),
+            patience: self.hand_off.then_some(PATIENCE),
+        }
+    }
+
+    pub(crate) fn most_machines(&self) -> usize {
+        self.processors + MOST_HAND_OFFS
+    }
+
+    pub(crate) fn thread_builder(&self) -> thread::Builder {
+        let builder = thread::Builder::new().name(self.thread_name.clone());
+        match self.thread_stack_size {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        }
+    }
+
+    pub(crate) fn on_thread_start(&self) {
+        if let Some(hook) = &self.on_thread_start {
+            hook();
+        }
+    }
+
+    pub(crate) fn on_thread_stop(&self) {
+        if let Some(hook) = &self.on_thread_stop {
+            hook();
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("flavor", &self.flavor)
+            .field("processors", &self.processors)
+            .field("time_slice", &self.time_slice)
+            .field("hand_off", &self.hand_off)
+            .field("preempt_on_wake", &self.preempt_on_wake)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("thread_name", &self.thread_name)
+            .finish_non_exhaustive()
+    }
+}

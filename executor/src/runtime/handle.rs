@@ -1,0 +1,149 @@
+//! Handles to a runtime.
+
+use super::config::Flavor;
+use super::{RuntimeMetrics, block_on};
+use crate::blocking;
+use crate::context;
+use crate::scheduler::Scheduler;
+use crate::task::JoinHandle;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// A handle to a runtime: spawns tasks from anywhere. Does not keep the runtime from shutting
+/// down; a task that is spawned afterwards is cancelled at once.
+#[derive(Clone)]
+pub struct Handle {
+    scheduler: Arc<Scheduler>,
+}
+
+/// Who runs a runtime's tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuntimeFlavor {
+    /// The thread that is in `block_on`.
+    CurrentThread,
+    /// Threads of the runtime.
+    MultiThread,
+}
+
+impl Handle {
+    pub(crate) fn of(scheduler: &Arc<Scheduler>) -> Handle {
+        Handle { scheduler: scheduler.clone() }
+    }
+
+    pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
+    }
+
+    /// The runtime of this thread's context.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    #[must_use]
+    pub fn current() -> Handle {
+        match Self::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The runtime of this thread's context.
+    ///
+    /// # Errors
+    /// Outside a runtime.
+    pub fn try_current() -> Result<Handle, TryCurrentError> {
+        context::handle().ok_or(TryCurrentError(()))
+    }
+
+    /// Spawns a task.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.scheduler.spawn(future, Location::caller())
+    }
+
+    /// Runs blocking code on a thread of its own.
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(&self, work: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        blocking::spawn_blocking_on(self, work, Location::caller())
+    }
+
+    /// Runs a future on this thread until it is ready. On a current-thread runtime this does not
+    /// run the spawned tasks; only [`Runtime::block_on`](super::Runtime::block_on) does.
+    ///
+    /// # Panics
+    /// Inside a task or another `block_on`; and if the future panics.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _entered = self.enter();
+        let _blocking = context::enter_block_on();
+        block_on::block_on(future)
+    }
+
+    /// Makes this the runtime of the thread's context until the guard goes.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        EnterGuard { _entered: context::enter(self.clone()), _handle: PhantomData }
+    }
+
+    /// Who runs the runtime's tasks.
+    #[must_use]
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        match self.scheduler.config.flavor {
+            Flavor::CurrentThread => RuntimeFlavor::CurrentThread,
+            Flavor::MultiThread => RuntimeFlavor::MultiThread,
+        }
+    }
+
+    /// A snapshot of what the runtime does.
+    #[must_use]
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::of(&self.scheduler)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("flavor", &self.runtime_flavor()).finish_non_exhaustive()
+    }
+}
+
+/// Ends a stay in a runtime's context, see [`Handle::enter`]. Guards of one thread go in the
+/// reverse order in which they were made.
+#[must_use = "the context ends when the guard is dropped"]
+pub struct EnterGuard<'a> {
+    _entered: context::Entered,
+    _handle: PhantomData<(&'a Handle, *const ())>,
+}
+
+impl fmt::Debug for EnterGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterGuard").finish_non_exhaustive()
+    }
+}
+
+/// There is no runtime in the thread's context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TryCurrentError(());
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "there is no preempt runtime on this thread; call this inside a task or \
+             `Runtime::block_on` (`#[preempt::main]`), keep the guard of `Handle::enter`, or use \
+             the methods of a `Handle`",
+        )
+    }
+}
+
+impl std::error::Error for TryCurrentError {}

@@ -1,0 +1,313 @@
+//! The scheduler: processors, machines, and the tasks between them.
+//!
+//! ```text
+//!      injector   background          timers        monitor (preempt-sysmon)
+//!          \          |                 |                │ looks, asks, hands off
+//!   ┌ Processor 0: lifo_slot, ring, watch ┐  ┌ Processor 1 … ┐
+//!   └──────────────┬──────────────────────┘  └──────┬────────┘
+//!           Machine a (Seat)                 Machine b (Seat)        Machine c, spare
+//! ```
+//!
+//! A processor is the right to run tasks, and a queue. A machine is a thread; it runs tasks while
+//! it holds a processor (`seat.rs`). The two separate when a poll does not give way: see
+//! [`Scheduler::hand_off`].
+
+mod background;
+pub(crate) mod idle;
+mod machine;
+mod monitored;
+pub(crate) mod parker;
+mod queue;
+mod seat;
+
+pub(crate) use machine::prepare_thread;
+pub(crate) use seat::Seat;
+
+use crate::blocking::BlockingPool;
+use crate::context;
+use crate::metrics::Counters;
+use crate::report;
+use crate::runtime::Config;
+use crate::sync::Mutex;
+use crate::task::{self, JoinHandle, Registry, Runnable, Schedule, TaskHeader};
+use crate::time::Timers;
+use background::Background;
+use idle::Idle;
+use machine::Machines;
+use parker::Parker;
+use preempt_checkpoint::runtime::Flag;
+use preempt_sysmon::{Monitor, MonitorThread, Slice, Watch};
+use queue::{Injector, LocalQueue};
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+/// The right to run tasks, and what belongs to it.
+pub(crate) struct Processor {
+    pub(crate) index: usize,
+    pub(crate) queue: LocalQueue,
+    pub(crate) watch: Watch,
+    /// What its machine sleeps on while it has the processor.
+    pub(crate) parker: Parker,
+    /// The flag of the thread that holds the processor. Whoever raises it holds the lock, and a
+    /// thread takes its flag out before it ends.
+    flag: Mutex<Option<Flag>>,
+}
+
+impl Processor {
+    fn new(index: usize) -> Self {
+        Processor {
+            index,
+            queue: LocalQueue::new(),
+            watch: Watch::new(),
+            parker: Parker::new(),
+            flag: Mutex::new(None),
+        }
+    }
+
+    fn set_flag(&self, flag: Option<Flag>) {
+        *self.flag.lock() = flag;
+    }
+
+    /// Asks `slice` to give way, if it is still running.
+    fn request(&self, slice: Slice) -> bool {
+        let flag = self.flag.lock();
+        let Some(flag) = *flag else { return false };
+        if !self.watch.is_in(slice) {
+            return false;
+        }
+        self.watch.note_request(slice);
+        // SAFETY: the thread takes its flag out of here, under the lock, before it ends.
+        unsafe { flag.request_remote() };
+        true
+    }
+}
+
+/// Everything that the machines of one runtime share.
+pub(crate) struct Scheduler {
+    this: Weak<Scheduler>,
+    pub(crate) config: Config,
+    pub(crate) processors: Box<[Processor]>,
+    injector: Injector,
+    background: Background,
+    pub(crate) idle: Idle,
+    pub(crate) machines: Machines,
+    pub(crate) monitor: Monitor,
+    pub(crate) timers: Timers,
+    pub(crate) registry: Registry,
+    pub(crate) blocking: BlockingPool,
+    pub(crate) counters: Counters,
+    closed: AtomicBool,
+    thread_shortage_reported: AtomicBool,
+}
+
+impl Scheduler {
+    pub(crate) fn new(config: Config) -> (Arc<Self>, MonitorThread) {
+        let count = config.processors;
+        let (monitor, monitor_thread) = Monitor::new();
+        let scheduler = Arc::new_cyclic(|this| Scheduler {
+            this: this.clone(),
+            processors: (0..count).map(Processor::new).collect(),
+            injector: Injector::default(),
+            background: Background::new(config.time_slice, count),
+            idle: Idle::new(count),
+            machines: Machines::default(),
+            monitor,
+            timers: Timers::new(count),
+            registry: Registry::new(count),
+            blocking: BlockingPool::new(&config),
+            counters: Counters::default(),
+            closed: AtomicBool::new(false),
+            thread_shortage_reported: AtomicBool::new(false),
+            config,
+        });
+        (scheduler, monitor_thread)
+    }
+
+    /// Puts one machine on each processor.
+    ///
+    /// # Errors
+    /// When the operating system makes no thread.
+    pub(crate) fn start_machines(self: &Arc<Self>) -> io::Result<()> {
+        for processor in &self.processors {
+            self.machines.obtain(self)?.offer(processor.index);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
+    /// Queues a new or woken task: in the LIFO slot of this thread's processor, or for all.
+    fn push_woken(&self, runnable: Runnable) {
+        context::with_held(self, |held| match held {
+            None => {
+                self.injector.push(runnable);
+                self.wake_one();
+            }
+            Some((seat, processor)) => {
+                let displaced = processor.queue.push_lifo(runnable, &self.injector);
+                // After the push: a machine that loses its processor meanwhile cannot tell whether
+                // the next one saw the task before it went to sleep.
+                if displaced || seat.held().is_none() {
+                    self.wake_one();
+                }
+            }
+        });
+    }
+
+    /// Queues a task that yielded: behind all others, and behind all that did not have to be asked
+    /// if the monitor asked for it.
+    fn push_yielded(&self, runnable: Runnable) {
+        if preempt_checkpoint::preempt_requested() {
+            self.counters.yields_on_request.fetch_add(1, Relaxed);
+            self.background.push(runnable);
+        } else {
+            context::with_held(self, |held| match held {
+                None => self.injector.push(runnable),
+                Some((_, processor)) => processor.queue.push(runnable, &self.injector),
+            });
+        }
+        self.wake_one();
+    }
+
+    /// A timer was set that is the earliest of its shard: whoever sleeps until the next one has to
+    /// know.
+    pub(crate) fn timer_set(&self, due: Instant) {
+        match self.timers.keeper() {
+            Some(processor) => self.processors[processor].parker.unpark(),
+            None => self.monitor.kick(due),
+        }
+    }
+
+    /// Wakes a sleeping processor to look for work, unless one is looking already.
+    pub(crate) fn wake_one(&self) {
+        if let Some(processor) = self.idle.pick_sleeper() {
+            self.processors[processor].parker.unpark();
+        }
+    }
+
+    /// Whether a task waits anywhere.
+    fn has_work(&self) -> bool {
+        self.has_fresh_work() || !self.background.is_empty()
+    }
+
+    fn has_fresh_work(&self) -> bool {
+        !self.injector.is_empty() || self.processors.iter().any(|other| !other.queue.is_empty())
+    }
+
+    /// Gives the processor of a running poll to another machine. The poll goes on where it is,
+    /// without the processor; its machine becomes a spare one when the poll ends.
+    ///
+    /// `false`: the poll has ended or lost its processor already, or no machine can be had.
+    pub(crate) fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+        let Some(this) = self.this.upgrade() else { return false };
+        if !self.config.hand_off {
+            return false;
+        }
+        // First the machine, so that the processor is never without one.
+        let machine = match self.machines.obtain(&this) {
+            Ok(machine) => machine,
+            Err(error) => {
+                self.report_thread_shortage(&error);
+                return false;
+            }
+        };
+        if !self.processors[processor].watch.retake(slice) {
+            self.machines.put_back(machine);
+            return false;
+        }
+        self.processors[processor].set_flag(None);
+        machine.offer(processor);
+        self.counters.hand_offs.fetch_add(1, Relaxed);
+        true
+    }
+
+    /// Tells once that polls keep their processors for want of threads.
+    fn report_thread_shortage(&self, error: &io::Error) {
+        if !self.is_closed() && !self.thread_shortage_reported.swap(true, Relaxed) {
+            report::warn(format_args!(
+                "no thread to hand a processor to, so a long poll keeps it: {error}"
+            ));
+        }
+    }
+
+    /// The first half of shutdown: drops all futures that are not being polled, asks the polls
+    /// that are running to end, and sends the machines home.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, SeqCst);
+        self.registry.close();
+        self.timers.fire_all();
+        for processor in &self.processors {
+            if let Some(slice) = processor.watch.observe() {
+                processor.request(slice);
+            }
+            processor.parker.unpark();
+        }
+        self.machines.close();
+        self.monitor.stop();
+    }
+
+    /// The second half: waits for the machines, then drops what they left in the queues.
+    /// `false`: some were still in a poll at the deadline; they end with it.
+    pub(crate) fn wait_until_closed(&self, deadline: Option<Instant>) -> bool {
+        let gone = self.machines.wait_until_gone(deadline);
+        self.drain_queues();
+        gone
+    }
+
+    fn drain_queues(&self) {
+        for processor in &self.processors {
+            while let Some(runnable) = processor.queue.pop_lifo().or_else(|| processor.queue.pop())
+            {
+                drop(runnable);
+            }
+        }
+        while let Some(runnable) = self.injector.pop().or_else(|| self.background.pop()) {
+            drop(runnable);
+        }
+    }
+
+    /// How many tasks are queued.
+    pub(crate) fn queued(&self) -> usize {
+        let local: usize = self.processors.iter().map(|processor| processor.queue.len()).sum();
+        local + self.injector.len() + self.background.len()
+    }
+}
+
+impl Schedule for Arc<Scheduler> {
+    fn schedule(&self, runnable: Runnable) {
+        self.push_woken(runnable);
+    }
+
+    fn reschedule(&self, runnable: Runnable) {
+        self.push_yielded(runnable);
+    }
+
+    fn release(&self, header: &TaskHeader) -> bool {
+        self.registry.remove(header)
+    }
+}
+
+impl Scheduler {
+    /// Makes a task and queues it, unless the runtime has shut down: then the task is cancelled.
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (task, runnable, handle) = task::new(future, self.clone(), spawned_at);
+        if self.registry.add(task) {
+            self.push_woken(runnable);
+        }
+        handle
+    }
+}

@@ -1,0 +1,58 @@
+//! What the monitor sees of the scheduler, and what it may do to it.
+
+use super::Scheduler;
+use preempt_sysmon::policy::Waiting;
+use preempt_sysmon::{Slice, Watch};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+impl preempt_sysmon::Scheduler for Scheduler {
+    fn processors(&self) -> usize {
+        self.processors.len()
+    }
+
+    fn watch(&self, processor: usize) -> &Watch {
+        &self.processors[processor].watch
+    }
+
+    fn is_idle(&self) -> bool {
+        self.idle.all_sleep()
+    }
+
+    fn waiting(&self) -> Waiting {
+        let waiting = if self.has_fresh_work() {
+            Waiting::Fresh
+        } else if !self.background.is_empty() {
+            Waiting::Background
+        } else {
+            return Waiting::Nobody;
+        };
+        if self.idle.has_sleeper() || self.idle.has_searcher() {
+            // A task in a LIFO slot, say, behind a long poll: a free processor will steal it.
+            self.wake_one();
+            return Waiting::Nobody;
+        }
+        waiting
+    }
+
+    fn fire_timers(&self) {
+        self.timers.fire_if_due();
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        // A processor that sleeps until then needs no help.
+        if self.timers.keeper().is_some() { None } else { self.timers.next() }
+    }
+
+    fn request(&self, processor: usize, slice: Slice) {
+        if self.processors[processor].request(slice) {
+            self.counters.requests.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+        let handed_off = self.hand_off(processor, slice);
+        self.counters.hand_offs_by_monitor.fetch_add(handed_off.into(), Relaxed);
+        handed_off
+    }
+}

@@ -1,0 +1,144 @@
+//! Puts a thread to sleep until it is unparked.
+//!
+//! Not std's `thread::park`: its token belongs to the thread, and a task may call `park` and
+//! `unpark` itself. Here the token belongs to whoever owns the parker.
+//!
+//! An `unpark` before the `park` is kept, so no wake-up is lost; several are one.
+
+use crate::sync::{AtomicU32, Mutex};
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Instant;
+
+#[cfg(loom)]
+use loom::sync::{Condvar, MutexGuard};
+#[cfg(not(loom))]
+use std::sync::{Condvar, MutexGuard};
+
+const EMPTY: u32 = 0;
+const PARKED: u32 = 1;
+const NOTIFIED: u32 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Parker {
+    state: AtomicU32,
+    lock: Mutex<()>,
+    condvar: Condvar,
+}
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Parker { state: AtomicU32::new(EMPTY), lock: Mutex::new(()), condvar: Condvar::new() }
+    }
+
+    /// Sleeps until `unpark`. One thread at a time.
+    pub(crate) fn park(&self) {
+        self.park_until(None);
+    }
+
+    /// Sleeps until `unpark` or until the deadline.
+    pub(crate) fn park_until(&self, deadline: Option<Instant>) {
+        if self.take_notification() {
+            return;
+        }
+        let mut guard = self.lock.lock();
+        // Under the lock, so that `unpark` finds the thread waiting once it has the lock.
+        if self.state.compare_exchange(EMPTY, PARKED, SeqCst, SeqCst).is_err() {
+            self.state.store(EMPTY, SeqCst);
+            return;
+        }
+        loop {
+            let timed_out;
+            (guard, timed_out) = self.wait(guard, deadline);
+            if self.take_notification() {
+                return;
+            }
+            if timed_out {
+                // A notification that arrives right here is taken: the caller wakes anyway.
+                self.state.store(EMPTY, SeqCst);
+                return;
+            }
+        }
+    }
+
+    /// Wakes the thread that is parked, or the next one that parks.
+    pub(crate) fn unpark(&self) {
+        if self.state.swap(NOTIFIED, SeqCst) == PARKED {
+            // The parked thread holds the lock until it waits.
+            drop(self.lock.lock());
+            self.condvar.notify_one();
+        }
+    }
+
+    fn take_notification(&self) -> bool {
+        self.state.compare_exchange(NOTIFIED, EMPTY, SeqCst, SeqCst).is_ok()
+    }
+
+    #[cfg(not(loom))]
+    fn wait<'a>(
+        &self,
+        guard: MutexGuard<'a, ()>,
+        deadline: Option<Instant>,
+    ) -> (MutexGuard<'a, ()>, bool) {
+        let Some(deadline) = deadline else {
+            return (
+                self.condvar.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner()),
+                false,
+            );
+        };
+        let limit = deadline.saturating_duration_since(Instant::now());
+        if limit.is_zero() {
+            return (guard, true);
+        }
+        let (guard, _) = self
+            .condvar
+            .wait_timeout(guard, limit)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        (guard, Instant::now() >= deadline)
+    }
+
+    #[cfg(loom)]
+    fn wait<'a>(
+        &self,
+        guard: MutexGuard<'a, ()>,
+        _deadline: Option<Instant>,
+    ) -> (MutexGuard<'a, ()>, bool) {
+        (self.condvar.wait(guard).unwrap(), false)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn an_unpark_before_the_park_is_kept_once() {
+        let parker = Parker::new();
+        parker.unpark();
+        parker.unpark();
+        parker.park();
+        let deadline = Instant::now() + Duration::from_millis(5);
+        parker.park_until(Some(deadline));
+        assert!(Instant::now() >= deadline, "one notification ended two parks");
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    #[test]
+    fn loom_no_unpark_is_lost() {
+        loom::model(|| {
+            let parker = Arc::new(Parker::new());
+            let other = thread::spawn({
+                let parker = parker.clone();
+                move || parker.unpark()
+            });
+            parker.park();
+            other.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! The allocation of a task: one `Cell`, and its type-erased front part, the `Header`.
+//!
+//! ```text
+//!   Task, Runnable, JoinHandle, AbortHandle, Waker
+//!                │ one reference each
+//!                ▼
+//!   ┌ Header ───────────────────────────────────────────┐┬──────────┬──────────────┐
+//!   │ state │ vtable │ id │ link │ links │ join_waker …  ││ schedule │ stage        │
+//!   └───────────────────────────────────────────────────┘┴──────────┴──────────────┘
+//!     Cell<F, S>, #[repr(C)]: a pointer to it is a pointer to its Header
+//! ```
+//!
+//! | field | who may touch it |
+//! |---|---|
+//! | `state` | anyone |
+//! | `queue_link` | the holder of the `Runnable`, or the list that it is in |
+//! | `registry_links` | the registry, under its shard's lock |
+//! | `stage` | see `state.rs`: RUNNING owns the future, JOINED and COMPLETE the output |
+
+use super::raw::{self, Vtable};
+use super::state::State;
+use super::{Id, JoinError, Schedule};
+use atomic_waker::AtomicWaker;
+use std::cell::UnsafeCell;
+use std::future::Future;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+#[repr(C)]
+pub(crate) struct Header {
+    pub(super) state: State,
+    pub(super) vtable: &'static Vtable,
+    pub(super) id: Id,
+    /// The next task of the list that this task's `Runnable` is in.
+    pub(super) queue_link: UnsafeCell<Option<NonNull<Header>>>,
+    /// The neighbours in the registry.
+    pub(super) registry_links: UnsafeCell<Links>,
+    /// Woken when the task completes.
+    pub(super) join_waker: AtomicWaker,
+    pub(super) spawned_at: &'static Location<'static>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Links {
+    pub(super) previous: Option<NonNull<Header>>,
+    pub(super) next: Option<NonNull<Header>>,
+    pub(super) is_linked: bool,
+}
+
+#[repr(C)]
+pub(super) struct Cell<F: Future, S> {
+    pub(super) header: Header,
+    pub(super) schedule: S,
+    pub(super) stage: UnsafeCell<Stage<F>>,
+}
+
+pub(super) enum Stage<F: Future> {
+    Running(F),
+    Finished(Result<F::Output, JoinError>),
+    Consumed,
+}
+
+impl<F: Future + 'static, S: Schedule> Cell<F, S> {
+    /// Allocates the task with its three references, see `State::new`.
+    pub(super) fn allocate(
+        future: F,
+        schedule: S,
+        spawned_at: &'static Location<'static>,
+    ) -> NonNull<Header> {
+        let cell = Box::new(Cell {
+            header: Header {
+                state: State::new(),
+                vtable: raw::vtable::<F, S>(),
+                id: Id::next(),
+                queue_link: UnsafeCell::new(None),
+                registry_links: UnsafeCell::new(Links::default()),
+                join_waker: AtomicWaker::new(),
+                spawned_at,
+            },
+            schedule,
+            stage: UnsafeCell::new(Stage::Running(future)),
+        });
+        NonNull::from(Box::leak(cell)).cast()
+    }
+}

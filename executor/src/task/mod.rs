@@ -1,0 +1,168 @@
+//! Tasks: a future, its state and its output in one allocation, and the references to it.
+//!
+//! * [`Task`]: a counted reference, nothing more. The registry holds one for each live task.
+//! * [`Runnable`]: the right and the duty to run the task once. Exists exactly while the task is
+//!   scheduled; queues hold these.
+//! * [`JoinHandle`]: the right to the output.
+//! * [`AbortHandle`]: may ask for cancellation.
+//! * a `Waker`: may schedule the task.
+//!
+//! `state.rs` has the word that they agree by, `cell.rs` the memory, `raw.rs` what happens to it.
+
+mod abort;
+mod cell;
+mod error;
+mod id;
+mod join;
+mod join_set;
+mod list;
+mod raw;
+mod registry;
+mod state;
+mod waker;
+
+pub use abort::AbortHandle;
+pub use error::JoinError;
+pub use id::{Id, id, try_id};
+pub use join::JoinHandle;
+pub use join_set::JoinSet;
+pub(crate) use list::List;
+pub(crate) use registry::{Registry, Unregistered};
+
+pub(crate) use cell::Header as TaskHeader;
+use cell::{Cell, Header};
+use state::Wake;
+use std::future::Future;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+/// Where the runnables of a task go.
+pub(crate) trait Schedule: Send + Sync + 'static {
+    /// The task was woken.
+    fn schedule(&self, runnable: Runnable);
+    /// The task was woken during its own poll, that is, it yielded.
+    fn reschedule(&self, runnable: Runnable);
+    /// The task is complete. `true`: the registry gave its reference up.
+    fn release(&self, header: &Header) -> bool;
+}
+
+/// Makes a task. The three handles are its three first references.
+pub(crate) fn new<F, S>(
+    future: F,
+    schedule: S,
+    spawned_at: &'static Location<'static>,
+) -> (Task, Runnable, JoinHandle<F::Output>)
+where
+    F: Future + 'static,
+    S: Schedule,
+{
+    let header = Cell::allocate(future, schedule, spawned_at);
+    // SAFETY: a task is born with three references, SCHEDULED and JOINED set: one for each.
+    unsafe { (Task::from_raw(header), Runnable::from_raw(header), JoinHandle::from_raw(header)) }
+}
+
+/// A counted reference to a task.
+pub(crate) struct Task(NonNull<Header>);
+
+// SAFETY: the header is shared by design: the state is atomic, everything else is governed by it.
+// A task that is reachable from several threads was made from a `Send` future, or its `Schedule`
+// runs it on one thread only (`spawn_blocking`, whose future is `Send` too).
+unsafe impl Send for Task {}
+// SAFETY: as above.
+unsafe impl Sync for Task {}
+
+impl Task {
+    /// # Safety
+    /// The caller hands one reference over.
+    unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        Task(header)
+    }
+
+    fn into_raw(self) -> NonNull<Header> {
+        let header = self.0;
+        std::mem::forget(self);
+        header
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: this reference keeps the header alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.header().id
+    }
+
+    /// Asks for cancellation.
+    fn cancel(&self) {
+        if self.header().state.cancel() == Wake::Schedule {
+            // SAFETY: the transition made a reference for the runnable.
+            unsafe { (self.header().vtable.schedule)(self.0) };
+        }
+    }
+
+    /// Drops the future now, unless some machine is polling it: then that machine will.
+    pub(crate) fn shut_down(&self) {
+        if self.header().state.shut_down() {
+            // SAFETY: the transition gave this thread the future.
+            unsafe { (self.header().vtable.cancel)(self.0) };
+        }
+    }
+}
+
+impl Clone for Task {
+    fn clone(&self) -> Self {
+        self.header().state.add_ref();
+        Task(self.0)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.header().state.drop_refs(1) {
+            // SAFETY: that was the last reference.
+            unsafe { (self.header().vtable.free)(self.0) };
+        }
+    }
+}
+
+/// The right and the duty to run a task once.
+pub(crate) struct Runnable(Task);
+
+impl Runnable {
+    /// # Safety
+    /// SCHEDULED is set, no other `Runnable` of the task exists, and the caller hands one
+    /// reference over.
+    unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        // SAFETY: the caller hands one reference over.
+        Runnable(unsafe { Task::from_raw(header) })
+    }
+
+    fn into_raw(self) -> NonNull<Header> {
+        self.0.into_raw()
+    }
+
+    /// Drops the future instead of running it.
+    pub(crate) fn shut_down(self) {
+        self.0.shut_down();
+    }
+
+    /// Polls the task, or drops its future if it was cancelled. Never panics.
+    pub(crate) fn run(self) {
+        let header = self.into_raw();
+        // SAFETY: the runnable and its reference are used up.
+        unsafe { (header.as_ref().vtable.run)(header) };
+    }
+
+    /// As a word, for an atomic slot. To be undone with [`from_word`](Self::from_word).
+    pub(crate) fn into_word(self) -> *mut () {
+        self.into_raw().as_ptr().cast()
+    }
+
+    /// # Safety
+    /// `word` came from [`into_word`](Self::into_word) and is used once.
+    pub(crate) unsafe fn from_word(word: NonNull<()>) -> Self {
+        // SAFETY: the word carries the runnable with its reference.
+        unsafe { Self::from_raw(word.cast()) }
+    }
+}

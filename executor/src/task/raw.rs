@@ -1,0 +1,202 @@
+//! What can be done with a task whose types are erased: a table of functions, and the typed code
+//! behind it.
+//!
+//! Every function here takes a pointer to a live `Header` that is the start of a `Cell<F, S>` with
+//! the table's own `F` and `S`. The rights to the future and the output come from the transitions
+//! in `state.rs`, and each function states which one it holds.
+
+use super::cell::{Cell, Header, Stage};
+use super::state::{Completed, Start, Suspend};
+use super::waker::waker_ref;
+use super::{JoinError, Runnable, Schedule};
+use crate::context;
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+pub(super) struct Vtable {
+    /// Runs a taken `Runnable`; uses up its reference.
+    pub(super) run: unsafe fn(NonNull<Header>),
+    /// Queues the task; a reference goes with it.
+    pub(super) schedule: unsafe fn(NonNull<Header>),
+    /// Drops the future, with RUNNING set by `State::shut_down`, and completes the task.
+    pub(super) cancel: unsafe fn(NonNull<Header>),
+    /// Moves the output into `*mut Option<Result<Output, JoinError>>`; COMPLETE, caller owns it.
+    pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Drops an output that nobody took; COMPLETE, caller owns it.
+    pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Frees the task; no reference is left.
+    pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+pub(super) fn vtable<F: Future + 'static, S: Schedule>() -> &'static Vtable {
+    const {
+        &Vtable {
+            run: run::<F, S>,
+            schedule: schedule::<F, S>,
+            cancel: cancel::<F, S>,
+            take_output: take_output::<F, S>,
+            drop_output: drop_output::<F, S>,
+            free: free::<F, S>,
+        }
+    }
+}
+
+/// The cell behind a header.
+///
+/// # Safety
+/// `header` starts a live `Cell<F, S>`, and outlives `'a`.
+unsafe fn cell<'a, F: Future, S>(header: NonNull<Header>) -> &'a Cell<F, S> {
+    // SAFETY: `Cell` is `repr(C)` with the header first; liveness is the caller's obligation.
+    unsafe { header.cast::<Cell<F, S>>().as_ref() }
+}
+
+unsafe fn run<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: the runnable's reference keeps the cell alive until it is given back below.
+    let task = unsafe { cell::<F, S>(header) };
+    match task.header.state.start() {
+        Start::Poll => match poll_future(task) {
+            Poll::Ready(output) => complete(task, output, 1),
+            Poll::Pending => suspend(task),
+        },
+        Start::Cancel => complete(task, cancelled(task), 1),
+        Start::Stale => give_back(task, 1),
+    }
+}
+
+/// The poll returned `Pending`; RUNNING is still set.
+fn suspend<F: Future + 'static, S: Schedule>(task: &Cell<F, S>) {
+    match task.header.state.suspend() {
+        Suspend::Idle => give_back(task, 1),
+        Suspend::Reschedule => {
+            // SAFETY: SCHEDULED is set, RUNNING is not, and the runnable's reference goes along.
+            task.schedule.reschedule(unsafe { Runnable::from_raw(NonNull::from(task).cast()) });
+        }
+        Suspend::Cancel => complete(task, cancelled(task), 1),
+    }
+}
+
+unsafe fn schedule<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: the reference that the caller hands over keeps the cell alive during the call.
+    let task = unsafe { cell::<F, S>(header) };
+    // SAFETY: the caller has just set SCHEDULED and hands a reference over.
+    task.schedule.schedule(unsafe { Runnable::from_raw(header) });
+}
+
+unsafe fn cancel<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: the caller holds a reference.
+    let task = unsafe { cell::<F, S>(header) };
+    complete(task, cancelled(task), 0);
+}
+
+unsafe fn take_output<F: Future + 'static, S: Schedule>(header: NonNull<Header>, into: *mut ()) {
+    // SAFETY: the caller holds a reference.
+    let task = unsafe { cell::<F, S>(header) };
+    // SAFETY: COMPLETE was seen and the caller is the owner of the output.
+    let stage = unsafe { &mut *task.stage.get() };
+    let Stage::Finished(output) = std::mem::replace(stage, Stage::Consumed) else {
+        panic!("a `JoinHandle` was polled after it had returned the output");
+    };
+    // SAFETY: the caller passes a pointer to exactly this type.
+    unsafe { *into.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
+}
+
+unsafe fn drop_output<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: the caller holds a reference and owns the output.
+    let task = unsafe { cell::<F, S>(header) };
+    if let Err(payload) = discard_stage(task) {
+        report_dropped_panic("a task's output", payload);
+    }
+}
+
+unsafe fn free<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: no reference is left, so this is the only pointer to the box that `allocate` leaked.
+    drop(unsafe { Box::from_raw(header.cast::<Cell<F, S>>().as_ptr()) });
+}
+
+/// Polls the future once. RUNNING is set. A panic becomes the task's output.
+fn poll_future<F: Future + 'static, S: Schedule>(
+    task: &Cell<F, S>,
+) -> Poll<Result<F::Output, JoinError>> {
+    let _current = context::enter_task(task.header.id);
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: RUNNING gives this machine the stage.
+        let Stage::Running(future) = (unsafe { &mut *task.stage.get() }) else {
+            unreachable!("a task without its future is polled");
+        };
+        // SAFETY: the future lives in the task's allocation and is dropped in place.
+        let future = unsafe { Pin::new_unchecked(future) };
+        let waker = waker_ref(&task.header);
+        future.poll(&mut Context::from_waker(&waker))
+    }));
+    match polled {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(payload) => Poll::Ready(Err(JoinError::panicked(task.header.id, payload))),
+    }
+}
+
+/// The output of a task whose future is dropped unfinished. RUNNING is set.
+fn cancelled<F: Future + 'static, S: Schedule>(task: &Cell<F, S>) -> Result<F::Output, JoinError> {
+    Err(match discard_stage(task) {
+        Ok(()) => JoinError::cancelled(task.header.id),
+        Err(payload) => JoinError::panicked(task.header.id, payload),
+    })
+}
+
+/// Stores the output, tells whoever waits for it, and gives back the registry's reference and
+/// `refs` of the caller's. RUNNING is set.
+fn complete<F: Future + 'static, S: Schedule>(
+    task: &Cell<F, S>,
+    output: Result<F::Output, JoinError>,
+    refs: usize,
+) {
+    if let Err(payload) = discard_stage(task) {
+        report_dropped_panic("a task's future", payload);
+    }
+    // SAFETY: RUNNING gives this machine the stage.
+    unsafe { *task.stage.get() = Stage::Finished(output) };
+    match task.header.state.complete() {
+        Completed::Joined => {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| task.header.join_waker.wake())) {
+                report_dropped_panic("a waker", payload);
+            }
+        }
+        // Nobody will look at the output, so a panic while it is dropped has no other place.
+        Completed::Detached => {
+            if let Err(payload) = discard_stage(task) {
+                report_dropped_panic("a task's output", payload);
+            }
+        }
+    }
+    let released = task.schedule.release(&task.header);
+    give_back(task, refs + usize::from(released));
+}
+
+/// Drops whatever the stage holds. The caller has the right to it.
+fn discard_stage<F: Future + 'static, S: Schedule>(
+    task: &Cell<F, S>,
+) -> Result<(), Box<dyn Any + Send>> {
+    let _current = context::enter_task(task.header.id);
+    catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the caller has the right to the stage. The old value is dropped in place, so a
+        // pinned future is not moved; if its drop panics, the new value is written all the same.
+        unsafe { *task.stage.get() = Stage::Consumed };
+    }))
+}
+
+/// The panic hook has printed the message; what is lost is only that somebody could catch it.
+fn report_dropped_panic(what: &str, _payload: Box<dyn Any + Send>) {
+    crate::report::warn(format_args!("{what} panicked while it was dropped or woken; going on"));
+}
+
+/// Gives `count` references back and frees the task with the last one.
+fn give_back<F: Future + 'static, S: Schedule>(task: &Cell<F, S>, count: usize) {
+    if count > 0 && task.header.state.drop_refs(count) {
+        // SAFETY: those were the last references.
+        unsafe { free::<F, S>(NonNull::from(task).cast()) };
+    }
+}

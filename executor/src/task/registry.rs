@@ -1,0 +1,146 @@
+//! All live tasks of a runtime, so that shutdown can drop every future.
+//!
+//! Sharded lists, linked through the tasks, each under its own lock. A shard holds one reference
+//! for each task in it. A closed shard takes no task.
+
+use super::cell::{Header, Links};
+use super::{Schedule, Task};
+use crate::sync::Mutex;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+pub(crate) struct Registry {
+    shards: Box<[Mutex<Shard>]>,
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Shard {
+    first: Option<NonNull<Header>>,
+    closed: bool,
+}
+
+// SAFETY: a shard owns references to its tasks, which are `Send`.
+unsafe impl Send for Shard {}
+
+impl Registry {
+    pub(crate) fn new(processors: usize) -> Self {
+        let shards = (processors * 4).next_power_of_two();
+        Registry {
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    fn shard(&self, id: u64) -> &Mutex<Shard> {
+        // The number of shards is a power of two.
+        &self.shards[id as usize & (self.shards.len() - 1)]
+    }
+
+    /// Adds a new task, or shuts it down if the registry is closed. `true`: added.
+    pub(crate) fn add(&self, task: Task) -> bool {
+        let mut shard = self.shard(task.id().as_u64()).lock();
+        if shard.closed {
+            drop(shard);
+            task.shut_down();
+            return false;
+        }
+        shard.link(task);
+        self.count.fetch_add(1, Relaxed);
+        true
+    }
+
+    /// Removes a task that is complete. `true`: its reference is now the caller's.
+    pub(crate) fn remove(&self, header: &Header) -> bool {
+        let removed = self.shard(header.id.as_u64()).lock().unlink(header);
+        if removed {
+            self.count.fetch_sub(1, Relaxed);
+        }
+        removed
+    }
+
+    /// How many tasks live.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// Takes no more tasks, and drops the futures of all that are not being polled. User code
+    /// runs without a lock.
+    pub(crate) fn close(&self) {
+        for shard in &self.shards {
+            shard.lock().closed = true;
+            while let Some(task) = self.pop(shard) {
+                task.shut_down();
+            }
+        }
+    }
+
+    fn pop(&self, shard: &Mutex<Shard>) -> Option<Task> {
+        let mut shard = shard.lock();
+        let first = shard.first?;
+        // SAFETY: a task in the list is alive.
+        shard.unlink(unsafe { first.as_ref() });
+        self.count.fetch_sub(1, Relaxed);
+        // SAFETY: the list's reference is handed over.
+        Some(unsafe { Task::from_raw(first) })
+    }
+}
+
+impl Shard {
+    /// Puts the task in front; its reference becomes the list's.
+    fn link(&mut self, task: Task) {
+        let header = task.into_raw();
+        set_links(header, Links { previous: None, next: self.first, is_linked: true });
+        if let Some(next) = self.first {
+            set_links(next, Links { previous: Some(header), ..links(next) });
+        }
+        self.first = Some(header);
+    }
+
+    /// Takes the task out. `false`: it was not in the list.
+    fn unlink(&mut self, header: &Header) -> bool {
+        let taken = links(NonNull::from(header));
+        if !taken.is_linked {
+            return false;
+        }
+        match taken.previous {
+            Some(previous) => set_links(previous, Links { next: taken.next, ..links(previous) }),
+            None => self.first = taken.next,
+        }
+        if let Some(next) = taken.next {
+            set_links(next, Links { previous: taken.previous, ..links(next) });
+        }
+        set_links(NonNull::from(header), Links::default());
+        true
+    }
+}
+
+fn links(header: NonNull<Header>) -> Links {
+    // SAFETY: called under the shard's lock on a live task; the links are the shard's.
+    unsafe { *header.as_ref().registry_links.get() }
+}
+
+fn set_links(header: NonNull<Header>, links: Links) {
+    // SAFETY: as in `links`.
+    unsafe { *header.as_ref().registry_links.get() = links };
+}
+
+/// Tasks that run once on a thread of their own and are in no registry: `spawn_blocking`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unregistered;
+
+impl Schedule for Unregistered {
+    /// Never called: such a task is scheduled from birth until it runs, and then runs to its end.
+    fn schedule(&self, runnable: super::Runnable) {
+        drop(runnable);
+    }
+
+    /// Never called, see `schedule`.
+    fn reschedule(&self, runnable: super::Runnable) {
+        drop(runnable);
+    }
+
+    fn release(&self, _header: &Header) -> bool {
+        false
+    }
+}

@@ -1,0 +1,358 @@
+//! The state word of a task, and every move that it can make.
+//!
+//! ```text
+//!  bit        meaning
+//!  RUNNING    a machine polls the task (or destroys its future)
+//!  COMPLETE   the output, or the reason for its absence, is stored; never cleared
+//!  SCHEDULED  a `Runnable` exists, or the machine that polls it will make one
+//!  CANCELLED  the future is to be dropped instead of polled; never cleared
+//!  JOINED     a `JoinHandle` exists and owns the output
+//!  the rest   number of references to the allocation
+//! ```
+//!
+//! RUNNING and COMPLETE exclude each other. A `Runnable` exists exactly while SCHEDULED is set
+//! and RUNNING is not, so a task is never queued twice and never polled by two machines.
+//!
+//! Who may touch the future: whoever set RUNNING. Who may touch the output: the `JoinHandle`
+//! after it has seen COMPLETE, or the machine that sets COMPLETE and sees JOINED clear.
+
+use crate::sync::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
+const RUNNING: usize = 1;
+const COMPLETE: usize = 1 << 1;
+const SCHEDULED: usize = 1 << 2;
+const CANCELLED: usize = 1 << 3;
+const JOINED: usize = 1 << 4;
+const ONE_REF: usize = 1 << 5;
+
+/// Held at birth by the registry, the first `Runnable` and the `JoinHandle`.
+const REFS_AT_BIRTH: usize = 3;
+
+#[derive(Debug)]
+pub(crate) struct State(AtomicUsize);
+
+/// What a machine that took a `Runnable` is to do.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Start {
+    /// Poll the future.
+    Poll,
+    /// Drop the future.
+    Cancel,
+    /// Nothing: the task is over. The runnable's reference is to be given back.
+    Stale,
+}
+
+/// What follows a poll that returned `Pending`.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Suspend {
+    /// Nothing. The runnable's reference is to be given back.
+    Idle,
+    /// The task was woken during the poll: queue it again; the reference goes with it.
+    Reschedule,
+    /// The task was cancelled during the poll: drop the future. RUNNING is still set.
+    Cancel,
+}
+
+/// What a wake-up is to do.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Wake {
+    /// Nothing more. A wake-up by value gives its reference back.
+    Done,
+    /// Queue the task. One reference goes with the `Runnable`.
+    Schedule,
+}
+
+/// What completion found.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Completed {
+    /// A `JoinHandle` owns the output and may wait for it.
+    Joined,
+    /// Nobody will read the output: drop it.
+    Detached,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        State(AtomicUsize::new((REFS_AT_BIRTH * ONE_REF) | SCHEDULED | JOINED))
+    }
+
+    /// Moves the word by `step`, which answers the next word (`None`: leave it) and a verdict.
+    fn update<R>(&self, mut step: impl FnMut(usize) -> (Option<usize>, R)) -> R {
+        let mut word = self.0.load(Acquire);
+        loop {
+            let (next, verdict) = step(word);
+            let Some(next) = next else { return verdict };
+            match self.0.compare_exchange_weak(word, next, AcqRel, Acquire) {
+                Ok(_) => return verdict,
+                Err(actual) => word = actual,
+            }
+        }
+    }
+
+    /// A machine takes the `Runnable`.
+    pub(crate) fn start(&self) -> Start {
+        self.update(|word| {
+            debug_assert!(word & SCHEDULED != 0, "a runnable without its bit");
+            let taken = word & !SCHEDULED;
+            if word & (RUNNING | COMPLETE) != 0 {
+                (Some(taken), Start::Stale)
+            } else if word & CANCELLED != 0 {
+                (Some(taken | RUNNING), Start::Cancel)
+            } else {
+                (Some(taken | RUNNING), Start::Poll)
+            }
+        })
+    }
+
+    /// The poll returned `Pending`.
+    pub(crate) fn suspend(&self) -> Suspend {
+        self.update(|word| {
+            debug_assert!(word & RUNNING != 0);
+            if word & CANCELLED != 0 {
+                (None, Suspend::Cancel)
+            } else if word & SCHEDULED != 0 {
+                (Some(word & !RUNNING), Suspend::Reschedule)
+            } else {
+                (Some(word & !RUNNING), Suspend::Idle)
+            }
+        })
+    }
+
+    /// The output is stored.
+    pub(crate) fn complete(&self) -> Completed {
+        let word = self.0.fetch_xor(RUNNING | COMPLETE, AcqRel);
+        debug_assert!(word & (RUNNING | COMPLETE) == RUNNING);
+        if word & JOINED != 0 { Completed::Joined } else { Completed::Detached }
+    }
+
+    /// A waker is used up; it brings its own reference.
+    pub(crate) fn wake_by_value(&self) -> Wake {
+        self.update(|word| {
+            if word & (COMPLETE | SCHEDULED) != 0 {
+                (None, Wake::Done)
+            } else if word & RUNNING != 0 {
+                (Some(word | SCHEDULED), Wake::Done)
+            } else {
+                (Some(word | SCHEDULED), Wake::Schedule)
+            }
+        })
+    }
+
+    /// A waker is used and kept; a `Runnable` gets a reference of its own.
+    pub(crate) fn wake_by_ref(&self) -> Wake {
+        self.update(|word| {
+            if word & (COMPLETE | SCHEDULED) != 0 {
+                (None, Wake::Done)
+            } else if word & RUNNING != 0 {
+                (Some(word | SCHEDULED), Wake::Done)
+            } else {
+                (Some(with_one_more(word) | SCHEDULED), Wake::Schedule)
+            }
+        })
+    }
+
+    /// Asks for cancellation; takes effect when the task is next taken or its poll ends.
+    pub(crate) fn cancel(&self) -> Wake {
+        self.update(|word| {
+            if word & (COMPLETE | CANCELLED) != 0 {
+                (None, Wake::Done)
+            } else if word & (RUNNING | SCHEDULED) != 0 {
+                (Some(word | CANCELLED), Wake::Done)
+            } else {
+                (Some(with_one_more(word) | CANCELLED | SCHEDULED), Wake::Schedule)
+            }
+        })
+    }
+
+    /// The runtime shuts down. `true`: the caller now has the right to drop the future (RUNNING
+    /// is set); `false`: whoever polls it will, or it is complete.
+    #[must_use]
+    pub(crate) fn shut_down(&self) -> bool {
+        self.update(|word| {
+            if word & (RUNNING | COMPLETE) != 0 {
+                (Some(word | CANCELLED), false)
+            } else {
+                (Some(word | CANCELLED | RUNNING), true)
+            }
+        })
+    }
+
+    /// The `JoinHandle` goes away. `true`: it still owns an output, which it must drop.
+    #[must_use]
+    pub(crate) fn drop_join_handle(&self) -> bool {
+        let word = self.0.fetch_and(!JOINED, AcqRel);
+        word & COMPLETE != 0
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.load(Acquire) & COMPLETE != 0
+    }
+
+    pub(crate) fn add_ref(&self) {
+        // Relaxed: a reference is only made from another one.
+        let word = self.0.fetch_add(ONE_REF, Relaxed);
+        with_one_more(word);
+    }
+
+    /// Gives `count` references back. `true`: they were the last, free the task.
+    #[must_use]
+    pub(crate) fn drop_refs(&self, count: usize) -> bool {
+        // AcqRel: the last one sees everything that the others did (pairs with itself).
+        let word = self.0.fetch_sub(count * ONE_REF, AcqRel);
+        debug_assert!(word / ONE_REF >= count, "more references given back than taken");
+        word / ONE_REF == count
+    }
+}
+
+/// Adds a reference; a leak of wakers in a loop ends here and not in a use after free.
+fn with_one_more(word: usize) -> usize {
+    if word > isize::MAX as usize {
+        eprintln!("preempt: a task has too many references (wakers leaked in a loop?), aborting");
+        std::process::abort();
+    }
+    word + ONE_REF
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_during_the_poll_reschedules() {
+        let state = State::new();
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.wake_by_ref(), Wake::Done);
+        assert_eq!(state.wake_by_ref(), Wake::Done);
+        assert_eq!(state.suspend(), Suspend::Reschedule);
+        assert_eq!(state.wake_by_ref(), Wake::Done, "the runnable exists already");
+    }
+
+    #[test]
+    fn an_idle_task_is_scheduled_once() {
+        let state = State::new();
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.suspend(), Suspend::Idle);
+        assert_eq!(state.wake_by_ref(), Wake::Schedule);
+        assert_eq!(state.wake_by_ref(), Wake::Done);
+    }
+
+    #[test]
+    fn cancelling_an_idle_task_schedules_it_for_its_destruction() {
+        let state = State::new();
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.suspend(), Suspend::Idle);
+        assert_eq!(state.cancel(), Wake::Schedule);
+        assert_eq!(state.start(), Start::Cancel);
+    }
+
+    #[test]
+    fn cancelling_during_the_poll_takes_effect_at_its_end() {
+        let state = State::new();
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.cancel(), Wake::Done);
+        assert_eq!(state.suspend(), Suspend::Cancel);
+        assert_eq!(state.complete(), Completed::Joined);
+        assert_eq!(state.cancel(), Wake::Done);
+    }
+
+    #[test]
+    fn a_runnable_outrun_by_shutdown_is_stale() {
+        let state = State::new();
+        assert!(state.shut_down());
+        assert_eq!(state.start(), Start::Stale);
+        assert_eq!(state.complete(), Completed::Joined);
+        assert!(state.drop_join_handle());
+        assert!(state.drop_refs(3));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// However a poll and two wake-ups interleave, no wake-up is lost and no second `Runnable`
+    /// appears.
+    #[test]
+    fn loom_wakes_against_the_end_of_a_poll() {
+        loom::model(|| {
+            let state = Arc::new(State::new());
+            assert_eq!(state.start(), Start::Poll);
+            let wakers: Vec<_> = (0..2)
+                .map(|_| {
+                    let state = state.clone();
+                    thread::spawn(move || usize::from(state.wake_by_ref() == Wake::Schedule))
+                })
+                .collect();
+            let mut runnables = match state.suspend() {
+                Suspend::Reschedule => 1,
+                Suspend::Idle => 0,
+                Suspend::Cancel => unreachable!("nobody cancels"),
+            };
+            for waker in wakers {
+                runnables += waker.join().unwrap();
+            }
+            assert_eq!(runnables, 1);
+        });
+    }
+
+    /// The output has exactly one owner when completion and the drop of the handle race.
+    #[test]
+    fn loom_completion_against_the_drop_of_the_handle() {
+        loom::model(|| {
+            let state = Arc::new(State::new());
+            assert_eq!(state.start(), Start::Poll);
+            let handle = thread::spawn({
+                let state = state.clone();
+                move || state.drop_join_handle()
+            });
+            let detached = state.complete() == Completed::Detached;
+            let handle_drops = handle.join().unwrap();
+            assert!(detached != handle_drops);
+        });
+    }
+
+    /// Exactly one of shutdown and the machine that takes the `Runnable` gets the future.
+    #[test]
+    fn loom_shutdown_against_start() {
+        loom::model(|| {
+            let state = Arc::new(State::new());
+            let shutdown = thread::spawn({
+                let state = state.clone();
+                move || state.shut_down()
+            });
+            let started = state.start();
+            let shut_down = shutdown.join().unwrap();
+            assert_eq!(shut_down, started == Start::Stale);
+        });
+    }
+
+    /// Cancellation is never lost: an idle task is queued, a running one learns at its end.
+    #[test]
+    fn loom_cancel_against_the_end_of_a_poll() {
+        loom::model(|| {
+            let state = Arc::new(State::new());
+            assert_eq!(state.start(), Start::Poll);
+            let abort = thread::spawn({
+                let state = state.clone();
+                move || state.cancel()
+            });
+            let suspended = state.suspend();
+            let aborted = abort.join().unwrap();
+            match suspended {
+                Suspend::Cancel => assert_eq!(aborted, Wake::Done),
+                Suspend::Idle => {
+                    assert_eq!(aborted, Wake::Schedule);
+                    assert_eq!(state.start(), Start::Cancel);
+                }
+                Suspend::Reschedule => panic!("nobody wakes"),
+            }
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! The waker of a task: a counted reference to its header.
+
+use super::cell::Header;
+use super::state::Wake;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+const VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
+
+/// A waker for the duration of a poll, without a reference of its own.
+pub(super) struct WakerRef<'a> {
+    waker: ManuallyDrop<Waker>,
+    _header: PhantomData<&'a Header>,
+}
+
+impl Deref for WakerRef<'_> {
+    type Target = Waker;
+
+    fn deref(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+/// A waker that borrows the reference of whoever polls.
+pub(super) fn waker_ref(header: &Header) -> WakerRef<'_> {
+    let data = NonNull::from(header).as_ptr().cast_const().cast();
+    // SAFETY: the table keeps the contract of `RawWaker`. `ManuallyDrop` keeps the borrowed
+    // reference from being given back, and the lifetime keeps the task alive.
+    let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) });
+    WakerRef { waker, _header: PhantomData }
+}
+
+/// # Safety
+/// `data` came from a waker whose reference is still held.
+unsafe fn header<'a>(data: *const ()) -> &'a Header {
+    // SAFETY: the waker's reference keeps the header alive.
+    unsafe { &*data.cast::<Header>() }
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: called on a live waker.
+    unsafe { header(data) }.state.add_ref();
+    RawWaker::new(data, &VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: called on a live waker, whose reference is this function's to use.
+    let header = unsafe { header(data) };
+    match header.state.wake_by_value() {
+        // SAFETY: the waker's reference goes with the runnable.
+        Wake::Schedule => unsafe { (header.vtable.schedule)(NonNull::from(header)) },
+        // SAFETY: the waker's reference is given back.
+        Wake::Done => unsafe { drop(data) },
+    }
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: called on a live waker.
+    let header = unsafe { header(data) };
+    if header.state.wake_by_ref() == Wake::Schedule {
+        // SAFETY: the transition made a reference for the runnable.
+        unsafe { (header.vtable.schedule)(NonNull::from(header)) };
+    }
+}
+
+unsafe fn drop(data: *const ()) {
+    // SAFETY: called on a live waker for the last time.
+    let header = unsafe { header(data) };
+    if header.state.drop_refs(1) {
+        // SAFETY: that was the last reference.
+        unsafe { (header.vtable.free)(NonNull::from(header)) };
+    }
+}

@@ -1,0 +1,168 @@
+//! All timers of a runtime: a heap for each processor, and who sleeps until the next one is due.
+//!
+//! A timer goes into the heap of the processor that sets it. Any thread may fire any timer; what
+//! wakes a sleeping task is whoever comes first of
+//! 1. a machine between two polls, which looks at the clock if there are timers;
+//! 2. the *keeper*: one of the sleeping processors, which sleeps until the next timer is due;
+//! 3. the monitor, while all processors are in polls.
+//!
+//! # No timer is overslept (proof sketch)
+//! The keeper writes `keeper`, then reads `earliest`; who sets a timer writes `earliest`, then
+//! reads `keeper` and wakes it. All four are sequentially consistent, so one sees the other. The
+//! same holds for the monitor and its `looks_at`.
+
+use super::heap::{Heap, Key};
+use crate::scheduler::parker::Parker;
+use crate::sync::Mutex;
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// No timer.
+const NEVER: u64 = u64::MAX;
+/// No keeper.
+const NOBODY: usize = usize::MAX;
+/// How many wakers are called for one hold of the lock.
+const BATCH: usize = 32;
+
+pub(crate) struct Timers {
+    shards: Box<[CachePadded<Shard>]>,
+    /// The processor that sleeps until the next timer is due.
+    keeper: AtomicUsize,
+    epoch: Instant,
+}
+
+struct Shard {
+    heap: Mutex<Heap>,
+    /// `heap.earliest()`, to be read without the lock.
+    earliest: AtomicU64,
+}
+
+/// A timer that was set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timer {
+    shard: usize,
+    key: Key,
+}
+
+impl Timers {
+    pub(crate) fn new(processors: usize) -> Self {
+        let shard = || Shard { heap: Mutex::default(), earliest: AtomicU64::new(NEVER) };
+        Timers {
+            shards: (0..processors).map(|_| CachePadded::new(shard())).collect(),
+            keeper: AtomicUsize::new(NOBODY),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Sets a timer in a processor's shard. `true`: it is the earliest there, and whoever sleeps
+    /// has to know.
+    pub(crate) fn set(&self, shard: usize, due: Instant, waker: Waker) -> (Timer, bool) {
+        // Rounded up, so that no timer fires before its time.
+        let due = nanos(due.saturating_duration_since(self.epoch));
+        let mut heap = self.shards[shard].heap.lock();
+        let before = heap.earliest().unwrap_or(NEVER);
+        let key = heap.insert(due, waker);
+        self.shards[shard].publish(&heap);
+        (Timer { shard, key }, due < before)
+    }
+
+    /// Whether the timer has fired; if not, `waker` will be woken.
+    pub(crate) fn poll(&self, timer: Timer, waker: &Waker) -> bool {
+        let (fired, replaced) = self.shards[timer.shard].heap.lock().poll(timer.key, waker);
+        drop(replaced);
+        fired
+    }
+
+    /// Takes a timer back, fired or not.
+    pub(crate) fn cancel(&self, timer: Timer) {
+        let shard = &self.shards[timer.shard];
+        let waker = {
+            let mut heap = shard.heap.lock();
+            let waker = heap.remove(timer.key);
+            shard.publish(&heap);
+            waker
+        };
+        drop(waker);
+    }
+
+    /// Wakes the tasks of all timers that are due. Costs a load for each shard if there are none.
+    pub(crate) fn fire_if_due(&self) {
+        let earliest = self.earliest();
+        if earliest == NEVER {
+            return;
+        }
+        let now = nanos(self.epoch.elapsed());
+        if earliest <= now {
+            self.shards.iter().for_each(|shard| shard.fire(now));
+        }
+    }
+
+    /// Wakes every task that waits for a timer: the runtime shuts down, and nobody would later.
+    pub(crate) fn fire_all(&self) {
+        self.shards.iter().for_each(|shard| shard.fire(NEVER));
+    }
+
+    fn earliest(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.earliest.load(SeqCst)).min().unwrap_or(NEVER)
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        match self.earliest() {
+            NEVER => None,
+            due => Some(self.epoch + Duration::from_nanos(due)),
+        }
+    }
+
+    /// The processor that sleeps until the next timer, if one does.
+    pub(crate) fn keeper(&self) -> Option<usize> {
+        match self.keeper.load(SeqCst) {
+            NOBODY => None,
+            processor => Some(processor),
+        }
+    }
+
+    /// Sleeps until unparked; as the keeper, if there is none yet, until the next timer is due.
+    pub(crate) fn sleep_on(&self, processor: usize, parker: &Parker) {
+        let is_keeper = self.keeper.compare_exchange(NOBODY, processor, SeqCst, SeqCst).is_ok();
+        if is_keeper {
+            parker.park_until(self.next());
+            self.keeper.store(NOBODY, SeqCst);
+        } else {
+            parker.park();
+        }
+    }
+}
+
+impl Shard {
+    fn publish(&self, heap: &Heap) {
+        self.earliest.store(heap.earliest().unwrap_or(NEVER), SeqCst);
+    }
+
+    fn fire(&self, now: u64) {
+        while self.earliest.load(SeqCst) <= now {
+            let mut due: [Option<Waker>; BATCH] = [const { None }; BATCH];
+            let mut count = 0;
+            {
+                let mut heap = self.heap.lock();
+                while count < BATCH
+                    && let Some(waker) = heap.pop_due(now)
+                {
+                    due[count] = Some(waker);
+                    count += 1;
+                }
+                self.publish(&heap);
+            }
+            if count == 0 {
+                return;
+            }
+            due.into_iter().flatten().for_each(Waker::wake);
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(NEVER - 1)
+}

@@ -1,0 +1,17 @@
+//! Timers: [`sleep`], [`interval`], [`timeout`].
+//!
+//! Precise to what the kernel's clock gives; nothing is rounded to milliseconds.
+
+mod driver;
+mod heap;
+mod instant;
+mod interval;
+mod sleep;
+mod timeout;
+
+pub(crate) use driver::Timers;
+pub use instant::Instant;
+pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use std::time::Duration;
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};

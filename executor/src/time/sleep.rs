@@ -1,0 +1,143 @@
+//! Waiting until a time.
+
+use super::Instant;
+use super::driver::Timer;
+use crate::context;
+use crate::runtime::Handle;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Waits for a duration. Fires at that time or a little later, never earlier.
+///
+/// # Panics
+/// Outside a runtime.
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep::new(Instant::now().checked_add(duration).unwrap_or_else(Instant::far_future))
+}
+
+/// Waits until an instant.
+///
+/// # Panics
+/// Outside a runtime.
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep::new(deadline)
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+///
+/// # Panics
+/// When it is polled after its runtime has shut down and the time has not come.
+///
+/// # Cancellation
+/// Dropping it takes the timer back.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    deadline: Instant,
+    handle: Handle,
+    /// Set at the first poll that finds the time not yet come.
+    timer: Option<Timer>,
+    /// As in tokio; leaves room for a timer that is linked in place.
+    _pinned: PhantomPinned,
+}
+
+impl Sleep {
+    #[track_caller]
+    pub(super) fn new(deadline: Instant) -> Self {
+        Sleep { deadline, handle: Handle::current(), timer: None, _pinned: PhantomPinned }
+    }
+
+    /// When it is over.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the time has come.
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Starts over with another deadline, also after it was over.
+    pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        let this = self.unpinned();
+        this.take_timer_back();
+        this.deadline = deadline;
+    }
+
+    fn unpinned(self: Pin<&mut Self>) -> &mut Self {
+        // SAFETY: nothing in it is pinned by address; `PhantomPinned` only reserves that.
+        unsafe { self.get_unchecked_mut() }
+    }
+
+    fn take_timer_back(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            self.handle.scheduler().timers.cancel(timer);
+        }
+    }
+
+    fn set_timer(&mut self, cx: &Context<'_>) {
+        let scheduler = self.handle.scheduler();
+        let shard = context::with_held(scheduler, |held| held.map_or(0, |(_, it)| it.index));
+        let due = self.deadline.into_std();
+        let (timer, is_earliest) = scheduler.timers.set(shard, due, cx.waker().clone());
+        if is_earliest {
+            scheduler.timer_set(due);
+        }
+        self.timer = Some(timer);
+        // After the timer is set: either this sees that the runtime closes, or the runtime fires
+        // it when it closes.
+        if scheduler.is_closed() {
+            runtime_is_gone();
+        }
+    }
+}
+
+fn runtime_is_gone() -> ! {
+    panic!(
+        "a timer was waited for whose runtime has shut down, so it would never fire; keep the \
+         `Runtime` until whatever uses its timers is done"
+    )
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.unpinned();
+        let over = match this.timer {
+            Some(timer) => this.handle.scheduler().timers.poll(timer, cx.waker()),
+            None => this.is_elapsed(),
+        };
+        if over {
+            this.take_timer_back();
+            if !this.is_elapsed() {
+                // Only shutdown fires timers early.
+                runtime_is_gone();
+            }
+            return Poll::Ready(());
+        }
+        if this.timer.is_none() {
+            this.set_timer(cx);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.take_timer_back();
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! A limit on the time of a future.
+
+use super::{Instant, Sleep, sleep, sleep_until};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Waits for a future for at most `limit`, then drops it.
+///
+/// A future that is ready when the time is over wins. One that does not yield cannot be ended by a
+/// timeout: the limit is looked at when the future returns from a poll.
+///
+/// # Panics
+/// Outside a runtime.
+#[track_caller]
+pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: future.into_future(), delay: sleep(limit) }
+}
+
+/// Waits for a future until `deadline` at most, see [`timeout`].
+///
+/// # Panics
+/// Outside a runtime.
+#[track_caller]
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: future.into_future(), delay: sleep_until(deadline) }
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`timeout_at`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        #[pin]
+        delay: Sleep,
+    }
+}
+
+impl<F> Timeout<F> {
+    /// The future, without its limit.
+    pub fn into_inner(self) -> F {
+        self.future
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.delay.poll(cx).map(|()| Err(Elapsed(())))
+    }
+}
+
+/// The time of a [`timeout`] was over before its future was ready.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Elapsed(());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("deadline has elapsed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}

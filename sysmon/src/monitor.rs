@@ -1,0 +1,296 @@
+//! The monitor thread.
+//!
+//! It looks at every processor, decides by [`policy`](crate::policy), acts through the
+//! [`Scheduler`] and sleeps: see `pace.rs` for how long. Three things end its sleep early: the
+//! next timer, when every processor is in a poll and nobody else would fire it; [`Monitor::kick`];
+//! and the first work after a time in which nothing ran at all.
+//!
+//! # Sleeping while nothing runs
+//! When all processors are parked and the pauses have grown to their longest, the monitor sleeps
+//! without a limit. Proof sketch that it is woken: the monitor stores `asleep`, then checks
+//! `is_idle`; a machine that starts to work leaves the idle set, then loads `asleep`. All four are
+//! sequentially consistent, so either the monitor sees the machine or the machine sees `asleep`.
+//!
+//! The monitor holds no lock while it sleeps and allocates nothing in its loop.
+
+use crate::pace::Pace;
+use crate::policy::{self, Decision, Limits, Poll, Waiting};
+use crate::watch::{Slice, Watch};
+use crossbeam_utils::sync::{Parker, Unparker};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+/// What the monitor needs of the executor. All of it may be called at any time from the monitor's
+/// thread and must not wait for a task.
+pub trait Scheduler: Send + Sync + 'static {
+    /// How many processors there are.
+    fn processors(&self) -> usize;
+    /// The watch of one processor.
+    fn watch(&self, processor: usize) -> &Watch;
+    /// Whether no processor is at work. Sequentially consistent, see the module's proof sketch.
+    fn is_idle(&self) -> bool;
+    /// Who waits for a processor. If some processor is free, wakes it and answers `Nobody`.
+    fn waiting(&self) -> Waiting;
+    /// Wakes the tasks of all timers that are due.
+    fn fire_timers(&self);
+    /// When the next timer is due.
+    fn next_timer(&self) -> Option<Instant>;
+    /// Raises the flag of the poll `slice`, if it is still running.
+    fn request(&self, processor: usize, slice: Slice);
+    /// Gives the processor to another machine. `false`: the poll has ended meanwhile, or there is
+    /// no machine to be had.
+    fn hand_off(&self, processor: usize, slice: Slice) -> bool;
+}
+
+/// A handle to the monitor thread. [`stop`](Monitor::stop) ends it.
+#[derive(Debug)]
+pub struct Monitor {
+    shared: Arc<Shared>,
+    unparker: Unparker,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Sleeping without a limit.
+    asleep: AtomicBool,
+    stopped: AtomicBool,
+    /// When it looks again at the latest, in nanoseconds after `epoch`.
+    looks_at: AtomicU64,
+    epoch: Instant,
+}
+
+impl Shared {
+    fn nanos(&self, instant: Instant) -> u64 {
+        u64::try_from(instant.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Monitor {
+    /// Prepares a monitor and its thread's body. Separate from starting it, as the scheduler needs
+    /// the handle before the monitor can look at the scheduler.
+    #[must_use]
+    pub fn new() -> (Monitor, MonitorThread) {
+        let parker = Parker::new();
+        let shared = Arc::new(Shared {
+            asleep: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            looks_at: AtomicU64::new(0),
+            epoch: Instant::now(),
+        });
+        let monitor = Monitor { shared: shared.clone(), unparker: parker.unparker().clone() };
+        (monitor, MonitorThread { shared, parker })
+    }
+
+    /// To be called when a processor starts to work after all were idle. Cheap unless the monitor
+    /// sleeps.
+    #[inline]
+    pub fn work_started(&self) {
+        // SeqCst: pairs with `sleep_while_idle`.
+        if self.shared.asleep.load(SeqCst) && self.shared.asleep.swap(false, SeqCst) {
+            self.unparker.unpark();
+        }
+    }
+
+    /// Makes sure that the monitor looks at `instant` or before.
+    pub fn kick(&self, instant: Instant) {
+        if self.shared.nanos(instant) < self.shared.looks_at.load(SeqCst) {
+            self.unparker.unpark();
+        }
+    }
+
+    /// Asks the monitor to end. Its thread ends at once: it never waits for a task.
+    pub fn stop(&self) {
+        self.shared.stopped.store(true, SeqCst);
+        self.unparker.unpark();
+    }
+}
+
+/// The monitor before its thread runs.
+#[derive(Debug)]
+pub struct MonitorThread {
+    shared: Arc<Shared>,
+    parker: Parker,
+}
+
+impl MonitorThread {
+    /// Starts the thread; `prepare` runs first on it.
+    ///
+    /// # Errors
+    /// What the operating system says when it cannot make a thread.
+    pub fn start<S: Scheduler>(
+        self,
+        scheduler: Arc<S>,
+        limits: Limits,
+        prepare: fn(),
+    ) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("preempt-sysmon".to_owned()).spawn(move || {
+            prepare();
+            let polls = vec![Tracked::default(); scheduler.processors()];
+            Watcher { thread: self, scheduler, limits, polls, pace: Pace::new() }.run();
+        })
+    }
+}
+
+/// What the monitor remembers of one processor between looks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tracked {
+    poll: Option<TrackedPoll>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TrackedPoll {
+    slice: Slice,
+    first_seen: Instant,
+    requested: Option<Instant>,
+}
+
+impl Tracked {
+    /// Updates the record with what is seen now.
+    fn observe(&mut self, seen: Option<Slice>, now: Instant) {
+        match (seen, &self.poll) {
+            (Some(slice), Some(known)) if known.slice == slice => {}
+            (Some(slice), _) => {
+                self.poll = Some(TrackedPoll { slice, first_seen: now, requested: None });
+            }
+            (None, _) => self.poll = None,
+        }
+    }
+}
+
+/// The body of the thread.
+struct Watcher<S> {
+    thread: MonitorThread,
+    scheduler: Arc<S>,
+    limits: Limits,
+    polls: Vec<Tracked>,
+    pace: Pace,
+}
+
+impl<S: Scheduler> Watcher<S> {
+    fn run(mut self) {
+        while !self.thread.shared.stopped.load(SeqCst) {
+            let now = Instant::now();
+            self.fire_due_timers(now);
+            let waiting = self.scheduler.waiting();
+            if self.look_at_processors(now, waiting) {
+                self.pace.quicken();
+            }
+            if self.pace.is_slowest() && self.scheduler.is_idle() {
+                self.sleep_while_idle();
+            } else {
+                self.pause(now, waiting);
+            }
+        }
+    }
+
+    /// Fires timers that no machine gets to. Machines fire their own between polls.
+    fn fire_due_timers(&self, now: Instant) {
+        if self.scheduler.next_timer().is_some_and(|due| due <= now) {
+            self.scheduler.fire_timers();
+        }
+    }
+
+    /// Looks at every processor once. Returns whether anything was done.
+    fn look_at_processors(&mut self, now: Instant, waiting: Waiting) -> bool {
+        for (index, tracked) in self.polls.iter_mut().enumerate() {
+            tracked.observe(self.scheduler.watch(index).observe(), now);
+        }
+        let victim = self.wake_up_victim(now);
+        let mut acted = false;
+        for (index, tracked) in self.polls.iter_mut().enumerate() {
+            let Some(poll) = &mut tracked.poll else { continue };
+            let grace = self.limits.grace.filter(|_| victim == Some(index));
+            let limits = Limits { grace, ..self.limits };
+            acted |= act(&*self.scheduler, index, poll, waiting, &limits, now);
+        }
+        acted
+    }
+
+    /// The processor that gives way to a fresh task: the one in the longest poll, provided that
+    /// each has been in its poll for longer than the grace.
+    fn wake_up_victim(&self, now: Instant) -> Option<usize> {
+        let grace = self.limits.grace?;
+        let mut longest: Option<(usize, Instant)> = None;
+        for (index, tracked) in self.polls.iter().enumerate() {
+            let since = tracked.poll?.first_seen;
+            if now.saturating_duration_since(since) < grace {
+                return None;
+            }
+            if longest.is_none_or(|(_, other)| since < other) {
+                longest = Some((index, since));
+            }
+        }
+        longest.map(|(index, _)| index)
+    }
+
+    fn pause(&mut self, now: Instant, waiting: Waiting) {
+        let mut wait = self.pace.next(waiting != Waiting::Nobody, self.limits.time_slice);
+        if waiting == Waiting::Fresh
+            && let Some(grace) = self.limits.grace
+        {
+            wait = wait.min(grace);
+        }
+        let mut until = now + wait;
+        // Published before the timers are read: a timer set meanwhile either shows here or finds
+        // `looks_at` later than itself and kicks.
+        self.publish_look(until);
+        if let Some(timer) = self.scheduler.next_timer() {
+            until = until.min(timer.max(now));
+        }
+        self.thread.parker.park_deadline(until);
+    }
+
+    fn publish_look(&self, until: Instant) {
+        let shared = &self.thread.shared;
+        shared.looks_at.store(shared.nanos(until), SeqCst);
+    }
+
+    fn sleep_while_idle(&mut self) {
+        let shared = &self.thread.shared;
+        shared.asleep.store(true, SeqCst);
+        // While nothing runs an idle machine keeps the timers, so no kick is needed.
+        shared.looks_at.store(0, SeqCst);
+        while self.scheduler.is_idle() && shared.asleep.load(SeqCst) && !shared.stopped.load(SeqCst)
+        {
+            self.thread.parker.park();
+        }
+        shared.asleep.store(false, SeqCst);
+        self.pace.quicken();
+    }
+}
+
+/// Decides about one poll and does it. Returns whether anything was done.
+fn act<S: Scheduler>(
+    scheduler: &S,
+    index: usize,
+    poll: &mut TrackedPoll,
+    waiting: Waiting,
+    limits: &Limits,
+    now: Instant,
+) -> bool {
+    let age = |since: Instant| now.saturating_duration_since(since);
+    let seen = Poll { age: age(poll.first_seen), requested: poll.requested.map(age) };
+    match policy::decide(seen, waiting, limits) {
+        Decision::Leave => false,
+        Decision::Request => {
+            poll.requested = Some(now);
+            scheduler.request(index, poll.slice);
+            true
+        }
+        Decision::HandOff => {
+            let handed_off = scheduler.hand_off(index, poll.slice);
+            if !handed_off {
+                // The poll ended, or no thread could be had: start over, do not insist at once.
+                poll.requested = Some(now);
+            }
+            handed_off
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "monitor_tests.rs"]
+mod tests;

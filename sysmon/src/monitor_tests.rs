@@ -1,0 +1,175 @@
+//! Goal: the monitor acts in the right order on a scheduler whose every answer the test controls.
+//! Method: a fake scheduler that records the calls; times are only compared, never asserted.
+
+use super::*;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+struct Fake {
+    watches: Vec<Watch>,
+    waiting: Mutex<Waiting>,
+    busy: AtomicBool,
+    timer: Mutex<Option<Instant>>,
+    timers_fired: AtomicUsize,
+    calls: Mutex<Vec<(&'static str, usize)>>,
+    looks: AtomicUsize,
+}
+
+impl Scheduler for Fake {
+    fn processors(&self) -> usize {
+        self.watches.len()
+    }
+    fn watch(&self, processor: usize) -> &Watch {
+        &self.watches[processor]
+    }
+    fn is_idle(&self) -> bool {
+        !self.busy.load(SeqCst)
+    }
+    fn waiting(&self) -> Waiting {
+        self.looks.fetch_add(1, SeqCst);
+        *self.waiting.lock().unwrap()
+    }
+    fn fire_timers(&self) {
+        *self.timer.lock().unwrap() = None;
+        self.timers_fired.fetch_add(1, SeqCst);
+    }
+    fn next_timer(&self) -> Option<Instant> {
+        *self.timer.lock().unwrap()
+    }
+    fn request(&self, processor: usize, _slice: Slice) {
+        self.calls.lock().unwrap().push(("request", processor));
+    }
+    fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+        let taken = self.watches[processor].retake(slice);
+        if taken {
+            self.calls.lock().unwrap().push(("hand_off", processor));
+        }
+        taken
+    }
+}
+
+const LIMITS: Limits = Limits {
+    time_slice: Duration::from_millis(2),
+    grace: Some(Duration::from_micros(100)),
+    patience: Some(Duration::from_millis(1)),
+};
+
+/// A running monitor over `processors` idle processors; stopped and joined at the end of `body`.
+fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &Fake)) {
+    let fake = Arc::new(Fake {
+        watches: (0..processors).map(|_| Watch::new()).collect(),
+        waiting: Mutex::new(Waiting::Nobody),
+        busy: AtomicBool::new(true),
+        timer: Mutex::new(None),
+        timers_fired: AtomicUsize::new(0),
+        calls: Mutex::new(Vec::new()),
+        looks: AtomicUsize::new(0),
+    });
+    let (monitor, thread) = Monitor::new();
+    let joined = thread.start(fake.clone(), limits, || ()).unwrap();
+    body(&monitor, &fake);
+    monitor.stop();
+    joined.join().unwrap();
+}
+
+/// Waits for a condition that must come true; a hang shows as a failure, not as a stuck test.
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+fn wait_for_looks(fake: &Fake, count: usize) {
+    let start = fake.looks.load(SeqCst);
+    eventually("the monitor looks", || fake.looks.load(SeqCst) >= start + count);
+}
+
+#[test]
+fn a_long_poll_that_nobody_waits_behind_is_left_alone() {
+    with_monitor(1, LIMITS, |_, fake| {
+        let slice = fake.watches[0].begin_poll();
+        thread::sleep(LIMITS.time_slice * 5);
+        wait_for_looks(fake, 2);
+        assert!(fake.watches[0].end_poll(slice));
+        assert_eq!(*fake.calls.lock().unwrap(), []);
+    });
+}
+
+#[test]
+fn a_long_poll_is_asked_first_and_then_loses_its_processor() {
+    with_monitor(1, LIMITS, |_, fake| {
+        let slice = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Background;
+        eventually("hand-off", || fake.calls.lock().unwrap().len() == 2);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 0), ("hand_off", 0)]);
+        assert!(!fake.watches[0].end_poll(slice));
+    });
+}
+
+#[test]
+fn without_patience_the_poll_keeps_its_processor() {
+    let limits = Limits { patience: None, ..LIMITS };
+    with_monitor(1, limits, |_, fake| {
+        let slice = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        thread::sleep(LIMITS.time_slice * 5);
+        wait_for_looks(fake, 2);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 0)]);
+        assert!(fake.watches[0].end_poll(slice));
+    });
+}
+
+#[test]
+fn a_fresh_task_interrupts_only_the_longest_poll() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(3, limits, |_, fake| {
+        let _first = fake.watches[1].begin_poll();
+        wait_for_looks(fake, 2);
+        let _others = [fake.watches[0].begin_poll(), fake.watches[2].begin_poll()];
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 1)]);
+    });
+}
+
+#[test]
+fn a_fresh_task_does_not_interrupt_while_some_processor_is_between_polls() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(2, limits, |_, fake| {
+        let _slice = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        wait_for_looks(fake, 50);
+        assert_eq!(*fake.calls.lock().unwrap(), []);
+    });
+}
+
+#[test]
+fn a_due_timer_is_fired_though_the_monitor_was_to_look_much_later() {
+    with_monitor(1, LIMITS, |monitor, fake| {
+        let _slice = fake.watches[0].begin_poll();
+        thread::sleep(Duration::from_millis(30)); // the pauses have grown
+        let due = Instant::now() + Duration::from_millis(1);
+        *fake.timer.lock().unwrap() = Some(due);
+        monitor.kick(due);
+        eventually("timer", || fake.timers_fired.load(SeqCst) == 1);
+    });
+}
+
+#[test]
+fn it_sleeps_while_nothing_runs_and_wakes_when_work_starts() {
+    with_monitor(1, LIMITS, |monitor, fake| {
+        fake.busy.store(false, SeqCst);
+        eventually("sleep", || monitor.shared.asleep.load(SeqCst));
+        let looks = fake.looks.load(SeqCst);
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(fake.looks.load(SeqCst), looks, "it looked while nothing ran");
+        fake.busy.store(true, SeqCst);
+        monitor.work_started();
+        wait_for_looks(fake, 1);
+    });
+}

@@ -1,0 +1,72 @@
+//! How long the monitor sleeps between two looks.
+//!
+//! As in Go: 20 us while something happens, doubling after 50 looks at which nothing was done, at
+//! most 10 ms. While somebody waits the pause is capped at an eighth of the time slice, so that a
+//! slice is overrun by an eighth at most (Go overruns its own by 100%: its measured slice is
+//! 20.3 ms).
+
+use std::time::Duration;
+
+const SHORTEST: Duration = Duration::from_micros(20);
+const LONGEST: Duration = Duration::from_millis(10);
+const LOOKS_BEFORE_DOUBLING: u32 = 50;
+
+#[derive(Debug)]
+pub(crate) struct Pace {
+    quiet_looks: u32,
+    pause: Duration,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Pace { quiet_looks: 0, pause: SHORTEST }
+    }
+
+    /// The monitor acted: what it started may need the next step soon.
+    pub(crate) fn quicken(&mut self) {
+        *self = Self::new();
+    }
+
+    /// The pause before the next look.
+    pub(crate) fn next(&mut self, somebody_waits: bool, time_slice: Duration) -> Duration {
+        if self.quiet_looks < LOOKS_BEFORE_DOUBLING {
+            self.quiet_looks += 1;
+        } else {
+            self.pause = (self.pause * 2).min(LONGEST);
+        }
+        if somebody_waits { self.pause.min((time_slice / 8).max(SHORTEST)) } else { self.pause }
+    }
+
+    /// Whether the pauses have reached their longest.
+    pub(crate) fn is_slowest(&self) -> bool {
+        self.pause == LONGEST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLICE: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn it_doubles_after_fifty_quiet_looks_up_to_ten_milliseconds() {
+        let mut pace = Pace::new();
+        for _ in 0..50 {
+            assert_eq!(pace.next(false, SLICE), SHORTEST);
+        }
+        assert_eq!(pace.next(false, SLICE), SHORTEST * 2);
+        let slowest = (0..20).map(|_| pace.next(false, SLICE)).last();
+        assert_eq!(slowest, Some(LONGEST));
+        assert!(pace.is_slowest());
+        pace.quicken();
+        assert_eq!(pace.next(false, SLICE), SHORTEST);
+    }
+
+    #[test]
+    fn while_somebody_waits_it_looks_eight_times_a_slice() {
+        let mut pace = Pace::new();
+        let slowest = (0..100).map(|_| pace.next(true, SLICE)).last();
+        assert_eq!(slowest, Some(SLICE / 8));
+    }
+}

@@ -1,0 +1,192 @@
+//! One word per processor: which poll it is in, if any.
+//!
+//! ```text
+//!      begin_poll          end_poll (owner)
+//!   even ──────▶ odd ─────────────────────▶ even + 2
+//!   between      in a poll    or
+//!   polls                  retake (monitor)
+//! ```
+//!
+//! The word only grows. Odd means "in a poll", and the value names the poll: both `end_poll` and
+//! `retake` move the same odd value to the next even one by compare-and-swap, so exactly one of
+//! them succeeds. Whoever fails acts on nothing: the owner that fails has lost the processor, the
+//! monitor that fails was late.
+//!
+//! Only the machine that holds the processor calls `begin_poll` and `end_poll`. Between polls the
+//! word is even and nobody else moves it, which is why `begin_poll` needs no read-modify-write.
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering::*};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU64, Ordering::*};
+
+use crossbeam_utils::CachePadded;
+
+/// What one processor shows to the monitor.
+#[derive(Debug)]
+pub struct Watch {
+    words: CachePadded<Words>,
+}
+
+#[derive(Debug)]
+struct Words {
+    poll: AtomicU64,
+    /// The poll that was last asked to give way.
+    requested: AtomicU64,
+}
+
+/// One poll on one processor. Never used twice on the same processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice(u64);
+
+impl Watch {
+    /// A processor that is not in a poll.
+    #[must_use]
+    pub fn new() -> Self {
+        Watch {
+            words: CachePadded::new(Words {
+                poll: AtomicU64::new(0),
+                requested: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// The holder of the processor starts a poll.
+    #[inline]
+    pub fn begin_poll(&self) -> Slice {
+        let word = self.words.poll.load(Relaxed) + 1;
+        debug_assert!(word % 2 == 1, "a poll begins inside a poll");
+        // Release: pairs with the acquiring swap in `retake`; the next holder sees what this one
+        // wrote to the processor before the poll.
+        self.words.poll.store(word, Release);
+        Slice(word)
+    }
+
+    /// The poll is over. `false`: the processor was taken away during it and now belongs to
+    /// another machine.
+    #[inline]
+    #[must_use]
+    pub fn end_poll(&self, slice: Slice) -> bool {
+        self.advance(slice)
+    }
+
+    /// Takes the processor away from the machine that is in `slice`. `true`: the caller now holds
+    /// the processor, between polls. `false`: that poll is over.
+    #[must_use]
+    pub fn retake(&self, slice: Slice) -> bool {
+        self.advance(slice)
+    }
+
+    fn advance(&self, slice: Slice) -> bool {
+        // Each winner sees what the other side did before (pairs with itself and with the store in
+        // `begin_poll`). SeqCst: pairs with `is_in`, see there.
+        self.words.poll.compare_exchange(slice.0, slice.0 + 1, SeqCst, Relaxed).is_ok()
+    }
+
+    /// The poll that the processor is in.
+    #[must_use]
+    pub fn observe(&self) -> Option<Slice> {
+        let word = self.words.poll.load(Acquire);
+        (word % 2 == 1).then_some(Slice(word))
+    }
+
+    /// Whether the processor is still in `slice`. Sequentially consistent: a machine that writes to
+    /// the processor's queue and then finds itself still in its slice knows that whoever retakes
+    /// the processor later sees what it wrote.
+    #[inline]
+    #[must_use]
+    pub fn is_in(&self, slice: Slice) -> bool {
+        self.words.poll.load(SeqCst) == slice.0
+    }
+
+    /// Notes that `slice` was asked to give way.
+    pub fn note_request(&self, slice: Slice) {
+        self.words.requested.store(slice.0, Relaxed);
+    }
+
+    /// Whether the last request was meant for `slice`; if not, the flag that was found is stale.
+    #[must_use]
+    pub fn is_requested(&self, slice: Slice) -> bool {
+        self.words.requested.load(Relaxed) == slice.0
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_that_ends_first_cannot_be_retaken() {
+        let watch = Watch::new();
+        let slice = watch.begin_poll();
+        assert!(watch.end_poll(slice));
+        assert!(!watch.retake(slice));
+        assert_eq!(watch.observe(), None);
+    }
+
+    #[test]
+    fn a_poll_that_was_retaken_cannot_end() {
+        let watch = Watch::new();
+        let slice = watch.begin_poll();
+        assert_eq!(watch.observe(), Some(slice));
+        assert!(watch.retake(slice));
+        assert!(!watch.is_in(slice));
+        assert!(!watch.end_poll(slice));
+    }
+
+    #[test]
+    fn a_late_request_does_not_match_the_next_poll() {
+        let watch = Watch::new();
+        let first = watch.begin_poll();
+        watch.note_request(first);
+        assert!(watch.is_requested(first));
+        assert!(watch.end_poll(first));
+        let second = watch.begin_poll();
+        assert!(!watch.is_requested(second));
+    }
+}
+
+#[cfg(all(test, loom))]
+#[allow(unsafe_code, reason = "loom's cells check what the model does with them")]
+#[allow(clippy::undocumented_unsafe_blocks, reason = "what the model is to prove")]
+mod models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// Exactly one of "the poll ends" and "the processor is retaken" happens, and the winner's
+    /// successor sees what the previous holder wrote.
+    #[test]
+    fn loom_end_and_retake_exclude_each_other() {
+        loom::model(|| {
+            let watch = Arc::new(Watch::new());
+            let held = Arc::new(loom::cell::UnsafeCell::new(0));
+            held.with_mut(|value| unsafe { *value = 1 });
+            let slice = watch.begin_poll();
+            let monitor = thread::spawn({
+                let (watch, held) = (watch.clone(), held.clone());
+                move || {
+                    let taken = watch.retake(slice);
+                    if taken {
+                        // The new holder may touch what only the holder touches.
+                        held.with_mut(|value| unsafe { *value += 1 });
+                    }
+                    taken
+                }
+            });
+            let ended = watch.end_poll(slice);
+            if ended {
+                held.with_mut(|value| unsafe { *value += 1 });
+            }
+            let taken = monitor.join().unwrap();
+            assert!(ended != taken);
+            assert_eq!(held.with(|value| unsafe { *value }), 2);
+        });
+    }
+}
