@@ -1,8 +1,9 @@
 //! What the monitor sees of the scheduler, and what it may do to it.
 
 use super::Scheduler;
+use crate::preempt;
 use preempt_sysmon::policy::Waiting;
-use preempt_sysmon::{Slice, Watch};
+use preempt_sysmon::{Interrupted, Slice, Watch};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -48,6 +49,18 @@ impl preempt_sysmon::Scheduler for Scheduler {
         if self.processors[processor].request(slice) {
             self.counters.requests.fetch_add(1, Relaxed);
         }
+    }
+
+    fn interrupt(&self, processor: usize, slice: Slice) -> Interrupted {
+        match self.processors[processor].machine_in(slice) {
+            Some(machine) => preempt::interrupt(self, &machine),
+            None => Interrupted::Done,
+        }
+    }
+
+    fn prepare(&self) {
+        preempt::prepare();
+        self.top_up_fibers();
     }
 
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
