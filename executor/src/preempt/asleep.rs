@@ -60,7 +60,9 @@ mod tests {
         let thread_id = || usize::try_from(unsafe { libc::gettid() }).unwrap();
         let spinning = thread::spawn(move || {
             SPINS.store(thread_id(), SeqCst);
-            while !STOP.load(SeqCst) {}
+            while !STOP.load(SeqCst) {
+                std::hint::spin_loop();
+            }
         });
         let sleeping = thread::spawn(move || {
             SLEEPS.store(thread_id(), SeqCst);
@@ -79,7 +81,9 @@ mod tests {
             }
         };
         assert!(eventually_asleep(&SLEEPS));
-        while SPINS.load(SeqCst) == 0 {}
+        while SPINS.load(SeqCst) == 0 {
+            std::hint::spin_loop();
+        }
         assert!(!is_asleep(SPINS.load(SeqCst)));
         STOP.store(true, SeqCst);
         sleeping.thread().unpark();

@@ -170,9 +170,7 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     let stack_left_bytes =
         preempt_fiber::current().map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
     Situation {
-        in_requested_poll: seat
-            .held_in_poll()
-            .is_some_and(|(processor, slice)| processor.watch.is_requested(slice)),
+        in_requested_poll: seat.poll_is_to_leave(),
         no_preempt_depth: checkpoint::no_preempt_depth(),
         in_ordinary_text: text::is_ordinary(at.pc),
         stack_left_bytes,

@@ -15,7 +15,7 @@
 /// What the handler found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
-    /// The thread is in a poll, still has its processor, and that poll is the one that was asked.
+    /// The thread is in the poll that was asked to give way, or whose processor was taken.
     pub(crate) in_requested_poll: bool,
     /// Open `no_preempt` sections, the scheduler's own included.
     pub(crate) no_preempt_depth: u32,

@@ -159,7 +159,7 @@ mod tests {
             table.ordinary,
             [0x55d0b000..0x55d0f000, 0x7f003000..0x7f004000, 0x7f00b000..0x7f00c000]
         );
-        assert_eq!(table.known.len(), 8);
+        assert_eq!(table.known.len(), 9);
         assert!(contains(&table.ordinary, 0x55d0b000));
         assert!(contains(&table.ordinary, 0x55d0efff));
         assert!(!contains(&table.ordinary, 0x55d0f000));

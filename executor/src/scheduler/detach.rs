@@ -54,20 +54,16 @@ pub(crate) fn detach() -> bool {
 }
 
 /// Ends the poll's slice. From then on the processor belongs to the loop that starts on the spare
-/// fiber.
+/// fiber; if the monitor has taken it, that loop begins by waiting for another.
 fn prepare(seat: &Seat) -> Option<Departure> {
-    let (processor, slice) = seat.held_in_poll()?;
-    if !processor.watch.is_requested(slice) {
+    if !seat.poll_is_to_leave() {
         return None;
     }
     // Only a fiber can be left; a machine that found none when it began runs without.
     preempt_fiber::current()?;
     let spare = seat.fibers.as_ref()?.take_spare()?;
     checkpoint::clear_request();
-    if !seat.end_slice() {
-        // The monitor was faster and has handed the processor off: go on without.
-        return None;
-    }
+    seat.end_slice();
     seat.scheduler().counters.detaches.fetch_add(1, Relaxed);
     Some(Departure { spare, seat: SeatRef::new(seat), scheduler: seat.scheduler().clone() })
 }

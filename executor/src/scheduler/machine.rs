@@ -27,6 +27,8 @@ pub(crate) struct Machine {
     parker: Parker,
     /// What switches the thread between fibers. Its token is this machine's address.
     fibers: preempt_fiber::Machine,
+    /// The monitor has taken its processor in the middle of a poll that still runs.
+    orphaned: AtomicBool,
     /// A signal was sent to the machine and has not been handled.
     signal_expected: AtomicBool,
     /// When the last signal was sent.
@@ -50,6 +52,7 @@ impl Machine {
             offer: Mutex::new(Offer::Nothing),
             parker: Parker::new(),
             fibers: preempt_fiber::Machine::new(this.as_ptr().expose_provenance()),
+            orphaned: AtomicBool::new(false),
             signal_expected: AtomicBool::new(false),
             last_signal: Mutex::new(None),
             signal_mask: AtomicU64::new(0),
@@ -83,6 +86,15 @@ impl Machine {
     /// Whether a signal was sent that has not been handled.
     pub(crate) fn take_expected_signal(&self) -> bool {
         self.signal_expected.swap(false, SeqCst)
+    }
+
+    /// Whether it runs a poll whose processor the monitor has taken.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.orphaned.load(SeqCst)
+    }
+
+    pub(crate) fn set_orphaned(&self, orphaned: bool) {
+        self.orphaned.store(orphaned, SeqCst);
     }
 
     pub(crate) fn signal_mask(&self) -> u64 {

@@ -131,6 +131,9 @@ pub(crate) struct Scheduler {
     abandoned: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
+    /// Machines in a poll whose processor the monitor has taken. Filled and looked at by the
+    /// monitor.
+    orphans: Mutex<Vec<Arc<Machine>>>,
     thread_shortage_reported: AtomicBool,
 }
 
@@ -153,6 +156,7 @@ impl Scheduler {
             closed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             fibers: Mutex::new(None),
+            orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
             config,
         });
@@ -201,6 +205,16 @@ impl Scheduler {
             && let Err(error) = fibers.top_up(self.config.spare_fibers())
         {
             self.report_thread_shortage(&io::Error::other(error));
+        }
+    }
+
+    /// Interrupts the polls that go on without a processor: they compete with the processors for
+    /// the machine's real ones. Once detached they take turns like all others.
+    fn interrupt_orphans(&self) {
+        let mut orphans = self.orphans.lock();
+        orphans.retain(|machine| machine.is_orphaned());
+        for machine in orphans.iter() {
+            preempt::interrupt(self, machine);
         }
     }
 
@@ -359,6 +373,7 @@ impl Scheduler {
     pub(crate) fn finish(&self) {
         self.drain_queues();
         while self.background.pop_detached().is_some() {}
+        self.orphans.lock().clear();
         let fibers = self.fibers.lock().take();
         drop(fibers);
     }

@@ -60,11 +60,20 @@ impl preempt_sysmon::Scheduler for Scheduler {
 
     fn prepare(&self) {
         preempt::prepare();
+        self.interrupt_orphans();
         self.top_up_fibers();
     }
 
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+        let Some(machine) = self.processors[processor].machine_in(slice) else { return false };
+        // Before the processor goes: the machine takes it back when it finds out.
+        machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
+        if handed_off {
+            self.orphans.lock().push(machine);
+        } else {
+            machine.set_orphaned(false);
+        }
         self.counters.hand_offs_by_monitor.fetch_add(handed_off.into(), Relaxed);
         handed_off
     }

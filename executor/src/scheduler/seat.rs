@@ -111,6 +111,15 @@ impl Seat {
         Some((self.held()?, self.slice()?))
     }
 
+    /// Whether a poll runs on this machine that is to give way: because it was asked, or because the
+    /// monitor has taken its processor already.
+    pub(crate) fn poll_is_to_leave(&self) -> bool {
+        match self.held_in_poll() {
+            Some((processor, slice)) => processor.watch.is_requested(slice),
+            None => self.slice().is_some() && self.machine.is_orphaned(),
+        }
+    }
+
     /// A poll begins on this machine's processor.
     pub(super) fn begin_slice(&self, processor: &Processor) {
         checkpoint::clear_request();
@@ -122,8 +131,8 @@ impl Seat {
         self.slice.store(processor.watch.begin_background_poll().into_bits(), Relaxed);
     }
 
-    /// The poll is over, or leaves the processor in the middle. `false`: the processor was taken
-    /// away during it.
+    /// The poll is over, or is set aside in the middle. `false`: the processor was taken away during
+    /// it.
     pub(super) fn end_slice(&self) -> bool {
         let Some(slice) = self.slice() else { return self.held().is_some() };
         self.slice.store(0, Relaxed);
@@ -134,6 +143,7 @@ impl Seat {
         if !kept {
             // Another machine has it: its holder is none of this machine's business.
             self.processor.store(NONE, Relaxed);
+            self.machine.set_orphaned(false);
         }
         kept
     }
