@@ -13,6 +13,7 @@ pub(crate) struct Counters {
     /// By the order of `REFUSALS`.
     refusals: [AtomicU64; REFUSALS.len()],
     pub(crate) detaches: AtomicU64,
+    pub(crate) migrations: AtomicU64,
     pub(crate) hand_offs: AtomicU64,
     pub(crate) hand_offs_at_checkpoint: AtomicU64,
     pub(crate) hand_offs_by_monitor: AtomicU64,
@@ -53,6 +54,8 @@ pub struct RuntimeMetrics {
     /// Rung 2: polls that were suspended in the middle, at a checkpoint in synchronous code or by a
     /// signal.
     pub detaches: u64,
+    /// Polls that were suspended on one thread and resumed on another.
+    pub migrations: u64,
     /// Polls that are suspended now.
     pub detached_polls: usize,
     /// Signals sent to polls that reached no checkpoint.
@@ -117,6 +120,7 @@ impl RuntimeMetrics {
             requests: counters.requests.load(Relaxed),
             yields_on_request: counters.yields_on_request.load(Relaxed),
             detaches: counters.detaches.load(Relaxed),
+            migrations: counters.migrations.load(Relaxed),
             detached_polls: scheduler.detached_polls(),
             signals: counters.signals.load(Relaxed),
             refusals: Refusals::of(counters),

@@ -311,7 +311,9 @@ fn act<S: Scheduler>(
             poll.interrupted = Some(now);
             match scheduler.interrupt(index, poll.slice) {
                 Interrupted::Done => true,
-                Interrupted::Asleep => scheduler.hand_off(index, poll.slice),
+                Interrupted::Asleep => {
+                    limits.patience.is_some() && scheduler.hand_off(index, poll.slice)
+                }
             }
         }
         Decision::HandOff => {

@@ -10,6 +10,7 @@ pub use crate::metrics::{Refusals, RuntimeMetrics};
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use preempt_fiber::Backend;
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};

@@ -17,8 +17,8 @@ use super::worker;
 use crate::preempt;
 use crate::sync::{Condvar, Mutex};
 use std::io;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// A thread that runs tasks.

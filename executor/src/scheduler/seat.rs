@@ -7,6 +7,7 @@
 //! variable that was set before a poll.
 
 use super::machine::Machine;
+use super::worker::SeatRef;
 use super::{Processor, Scheduler};
 use crate::context;
 use preempt_checkpoint::runtime as checkpoint;
@@ -73,6 +74,12 @@ impl Seat {
         if let Some(processor) = self.held() {
             processor.set_holder(checkpoint::this_thread(), &self.machine);
         }
+    }
+
+    /// A poll that left another seat was resumed on this one, or on the same.
+    pub(super) fn count_migration(&self, from: SeatRef) {
+        let migrated = from != SeatRef::new(self);
+        self.scheduler.counters.migrations.fetch_add(migrated.into(), Relaxed);
     }
 
     /// How many fibers are ready to go on on.

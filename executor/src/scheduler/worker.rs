@@ -46,7 +46,7 @@ enum Step {
 }
 
 /// A seat that is passed to another fiber of the same machine.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct SeatRef(*const Seat);
 
 // SAFETY: the seat stands still in `machine::live` until its machine has left the last fiber, and
