@@ -3,6 +3,4 @@ pub use preempt_checkpoint::{checkpoint, no_preempt};
 pub use preempt_macros::preemptible;
 
 #[doc(hidden)]
-pub mod __private {
-    pub use preempt_checkpoint::{checkpoint, preempt_requested, yield_now};
-}
+pub use preempt_checkpoint::__private;
