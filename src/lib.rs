@@ -1,7 +1,7 @@
 //! Go's preemption for Rust: an async runtime in which no task can starve the others.
 pub use preempt_checkpoint::{checkpoint, no_preempt};
 pub use preempt_executor::{runtime, time};
-pub use preempt_macros::preemptible;
+pub use preempt_macros::{main, preemptible, test};
 
 /// Tasks.
 pub mod task {
@@ -12,6 +12,4 @@ pub mod task {
 pub use preempt_executor::spawn;
 
 #[doc(hidden)]
-pub mod __private {
-    pub use preempt_checkpoint::{checkpoint, preempt_requested, yield_now};
-}
+pub use preempt_checkpoint::__private;
