@@ -13,8 +13,8 @@
 //! it is the right to continue the fiber. A `Suspended` comes into being only when the switch away
 //! from its fiber is complete, so it cannot be published too early.
 //!
-//! A [`Record`] is freed by its donor's thread, at its end; the thread ends only when released, for
-//! which the `Spare` is given up. Handles therefore need no reference count.
+//! A [`Record`] lies in the first frame of its donor's thread. The thread ends only when released,
+//! for which the `Spare` is given up. Handles therefore need no reference count.
 
 use std::cell::Cell;
 use std::fmt;
@@ -72,8 +72,8 @@ impl Record {
     }
 
     /// Makes this the fiber of the calling donor's thread-local block.
-    pub(crate) fn adopt_thread(self: &Arc<Self>) {
-        OWN.set(Arc::as_ptr(self));
+    pub(crate) fn adopt_thread(&self) {
+        OWN.set(self);
     }
 
     /// Undoes [`Self::adopt_thread`], before the record goes.

@@ -407,7 +407,8 @@ fn live(shared: Arc<Shared>, slot: u32, park: ParkStack) {
     if shared.backend == Backend::User {
         crate::os::rseq::unregister(context.fs_base());
     }
-    let record = Arc::new(Record::new(context, own_stack(), shared, slot));
+    // In this frame, which stands still until the fiber is released.
+    let record = Record::new(context, own_stack(), shared, slot);
     let place = 0u8;
     record.set_idle_sp((&raw const place).addr());
     record.adopt_thread();
