@@ -18,7 +18,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
@@ -47,8 +46,6 @@ pub(crate) struct Record {
     /// atomic because handlers read it.
     machine: AtomicPtr<Machine>,
     machine_token: AtomicUsize,
-    /// Approximate stack pointer when idle. Written once by the donor, before it is published.
-    idle_sp: Cell<usize>,
     /// Where the donor sleeps. Written once by the donor; unmapped at its end.
     park: Cell<Option<ParkStack>>,
 }
@@ -66,7 +63,6 @@ impl Record {
             kernel_thread: kernel_thread.get(),
             machine: AtomicPtr::new(ptr::null_mut()),
             machine_token: AtomicUsize::new(0),
-            idle_sp: Cell::new(stack.lo),
             park: Cell::new(None),
         }
     }
@@ -91,10 +87,6 @@ impl Record {
         self.park.set(Some(park));
     }
 
-    pub(crate) fn set_idle_sp(&self, sp: usize) {
-        self.idle_sp.set(sp);
-    }
-
     /// Notes which machine the fiber is on. Own code, first thing after a switch-in.
     pub(crate) fn arrive_on(&self, machine: NonNull<Machine>) {
         // SAFETY: a machine stays alive until a fiber on it has left with `Leave::Exit`.
@@ -111,14 +103,22 @@ impl Record {
         NonNull::new(self.machine.load(Relaxed)).expect("a running fiber is on a machine")
     }
 
-    /// The part of the stack that holds nothing while the fiber is idle.
-    pub(crate) fn idle_stack(&self) -> Range<usize> {
-        /// What the base loop and the switch may use below the recorded stack pointer.
-        const BASE_FRAMES_BYTES: usize = 8 * 1024;
+    /// Gives the memory of the stack that the calling fiber does not use any more back to the
+    /// operating system; it reads as zeros when it is used again.
+    ///
+    /// Own code only: with the kernel backend, handlers may run on the stack of an idle fiber.
+    pub(crate) fn give_back_stack(&self) {
+        /// What this function and the system call may use below the local.
+        const OWN_FRAMES_BYTES: usize = 8 * 1024;
+        let local = 0u8;
         let page = crate::os::mapping::page_bytes();
         let lo = self.stack.lo.next_multiple_of(page);
-        let hi = self.idle_sp.get().saturating_sub(BASE_FRAMES_BYTES) / page * page;
-        lo..hi.max(lo)
+        let hi = (&raw const local).addr().saturating_sub(OWN_FRAMES_BYTES) / page * page;
+        let base = ptr::with_exposed_provenance_mut(lo);
+        if lo < hi {
+            // SAFETY: nothing lives that far below the current frame. A failure costs memory only.
+            unsafe { libc::madvise(base, hi - lo, libc::MADV_DONTNEED) };
+        }
     }
 }
 

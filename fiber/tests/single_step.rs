@@ -16,6 +16,8 @@ mod common;
 mod stepping;
 #[path = "single_step/subjects.rs"]
 mod subjects;
+#[path = "common/text.rs"]
+mod text;
 #[path = "single_step/unwinding.rs"]
 mod unwinding;
 
