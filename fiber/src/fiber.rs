@@ -277,7 +277,8 @@ pub struct Current(NonNull<Record>);
 ///
 /// A handler may call it and the methods of the result. If the interrupted pc is in
 /// [`text_range`](crate::text_range) or [`injecting`](crate::injecting) is true, a switch may be
-/// half-way, and the machine that the fiber reports is one that it was on before.
+/// half-way, and the machine that the fiber reports is one that it was on before. In a library that
+/// is loaded at run time, the first access of an ordinary thread to thread-locals may allocate.
 #[inline]
 #[must_use]
 pub fn current() -> Option<Current> {

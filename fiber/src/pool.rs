@@ -165,6 +165,9 @@ impl Pool {
     /// Starts fibers until `spares` are idle or starting, or the pool is full. Does not wait for
     /// them; returns how many are idle or starting.
     ///
+    /// With the kernel backend the fibers take signals, with the mask of the thread that calls this;
+    /// with the user backend it is the machine's mask that counts.
+    ///
     /// Makes threads, allocates and locks: for ordinary code of the scheduler only, never for the
     /// detach path.
     ///

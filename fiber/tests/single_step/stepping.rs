@@ -4,7 +4,6 @@
 //! code is this test's or this crate's, so that no lock of the unwinder can be held.
 
 use super::unwinding::{Search, finds};
-use crate::common::Queue;
 use crate::text;
 use preempt_fiber::{Leave, Spare, inject_call, injecting, interrupted, resume, start, text_range};
 use std::arch::{asm, global_asm};
@@ -224,12 +223,10 @@ unsafe fn in_the_crates_assembly(context: *mut libc::ucontext_t, pc: usize) {
 
 /// Functions of which one is at the bottom of every stack that is stepped through.
 fn bottoms() -> [usize; 2] {
-    let bottom: fn(fn() -> u64) -> (u64, Counts) = step_through;
-    let switches: fn() -> Counts = step_through_switches;
     if SWITCHES_ONLY.load(SeqCst) {
-        [switches as usize, companion_loop as *const () as usize]
+        [step_through_switches as *const () as usize, companion_loop as *const () as usize]
     } else {
-        [bottom as usize, 0]
+        [step_through as *const () as usize, 0]
     }
 }
 
@@ -280,7 +277,7 @@ pub(crate) struct Companion;
 impl Companion {
     pub(crate) fn start(spare: Spare) -> Self {
         STOP.store(false, SeqCst);
-        start(spare, || companion_loop(Queue::default()), |left| SUBJECT.put(left));
+        start(spare, companion_loop, |left| SUBJECT.put(left));
         Companion
     }
 
@@ -297,12 +294,11 @@ impl Drop for Companion {
 }
 
 #[inline(never)]
-fn companion_loop(_unused: Queue) -> Leave {
+fn companion_loop() -> Leave {
     while !STOP.load(SeqCst) {
         clobber_everything();
         resume(SUBJECT.take(), |left| COMPANION.put(left));
     }
-    // The companion's own control words, changed by the first round.
     Leave::Resume(SUBJECT.take())
 }
 

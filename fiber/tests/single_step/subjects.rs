@@ -422,6 +422,7 @@ fn recursion() -> u64 {
 }
 
 /// Small functions with many arguments: nothing but saving and restoring registers.
+#[allow(clippy::too_many_arguments, reason = "two of them are passed on the stack")]
 fn prologue_and_epilogue() -> u64 {
     #[inline(never)]
     fn outer(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64) -> u64 {
@@ -522,6 +523,7 @@ fn system_call() -> u64 {
     result
 }
 
+#[allow(clippy::strlen_on_c_strings, reason = "libc is to be called")]
 fn libc_calls() -> u64 {
     // SAFETY: no arguments, a string with its end, and a closed file, for the sake of errno.
     unsafe {

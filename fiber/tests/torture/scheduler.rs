@@ -138,7 +138,7 @@ impl World {
         loop {
             let stopping = self.stop.load(SeqCst);
             let number = self.next_task.fetch_add(1, SeqCst);
-            if stopping || number % 3 == 0 {
+            if stopping || number.is_multiple_of(3) {
                 if let Some(fiber) = self.queue().pop_front() {
                     return Leave::Resume(fiber);
                 }
