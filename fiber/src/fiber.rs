@@ -22,7 +22,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-use crate::backend::{Context, ParkStack};
+use crate::backend::Context;
 use crate::machine::Machine;
 use crate::pool::Shared;
 
@@ -46,8 +46,6 @@ pub(crate) struct Record {
     /// atomic because handlers read it.
     machine: AtomicPtr<Machine>,
     machine_token: AtomicUsize,
-    /// Where the donor sleeps. Written once by the donor; unmapped at its end.
-    park: Cell<Option<ParkStack>>,
 }
 
 impl Record {
@@ -63,7 +61,6 @@ impl Record {
             kernel_thread: kernel_thread.get(),
             machine: AtomicPtr::new(ptr::null_mut()),
             machine_token: AtomicUsize::new(0),
-            park: Cell::new(None),
         }
     }
 
@@ -80,11 +77,6 @@ impl Record {
     /// The fiber that the calling code runs on.
     pub(crate) fn own() -> Option<NonNull<Record>> {
         NonNull::new(OWN.get().cast_mut())
-    }
-
-    /// Keeps the stack on which the donor sleeps mapped until the record goes.
-    pub(crate) fn keep(&self, park: ParkStack) {
-        self.park.set(Some(park));
     }
 
     /// Notes which machine the fiber is on. Own code, first thing after a switch-in.
@@ -111,14 +103,9 @@ impl Record {
         /// What this function and the system call may use below the local.
         const OWN_FRAMES_BYTES: usize = 8 * 1024;
         let local = 0u8;
-        let page = crate::os::mapping::page_bytes();
-        let lo = self.stack.lo.next_multiple_of(page);
-        let hi = (&raw const local).addr().saturating_sub(OWN_FRAMES_BYTES) / page * page;
-        let base = ptr::with_exposed_provenance_mut(lo);
-        if lo < hi {
-            // SAFETY: nothing lives that far below the current frame. A failure costs memory only.
-            unsafe { libc::madvise(base, hi - lo, libc::MADV_DONTNEED) };
-        }
+        let hi = (&raw const local).addr().saturating_sub(OWN_FRAMES_BYTES);
+        // SAFETY: nothing lives that far below the current frame.
+        unsafe { crate::os::mapping::discard(self.stack.lo..hi) };
     }
 }
 

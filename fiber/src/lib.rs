@@ -61,7 +61,7 @@
 //!
 //! # Platforms
 //!
-//! The crate compiles on every platform. Without a backend, [`Builder::build`] gives
+//! The crate compiles on every platform that std supports. Without a backend, [`Builder::build`] gives
 //! [`Error::Unsupported`]. [`inject_call`] and its companions exist on x86-64 Linux with glibc only.
 
 mod backend;
@@ -93,9 +93,12 @@ pub use switch::{resume, start};
 #[cold]
 #[inline(never)]
 fn abort(message: &str) -> ! {
+    #[cfg(unix)]
     for part in ["preempt-fiber: ", message, "; aborting\n"] {
         // SAFETY: a valid buffer; that the write may fail does not matter here.
-        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len() as _) };
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
     }
+    #[cfg(not(unix))]
+    eprintln!("preempt-fiber: {message}; aborting");
     std::process::abort()
 }

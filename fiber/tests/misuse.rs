@@ -1,6 +1,8 @@
 //! Goal: what breaks an invariant ends the process with a message, never with corrupted memory.
 //! Method: each case runs in a child process, started by the test of the same name.
 
+#![cfg(unix)]
+
 mod common;
 
 use common::{on_a_fiber, pool_with};
