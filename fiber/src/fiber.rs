@@ -13,17 +13,16 @@
 //! it is the right to continue the fiber. A `Suspended` comes into being only when the switch away
 //! from its fiber is complete, so it cannot be published too early.
 //!
-//! A [`Record`] is freed by its donor's thread, at its end; the thread ends only when released, for
-//! which the `Spare` is given up. Handles therefore need no reference count.
+//! A [`Record`] lies in the first frame of its donor's thread. The thread ends only when released,
+//! for which the `Spare` is given up. Handles therefore need no reference count.
 
 use std::cell::Cell;
 use std::fmt;
-use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-use crate::backend::{Context, ParkStack};
+use crate::backend::Context;
 use crate::machine::Machine;
 use crate::pool::Shared;
 
@@ -47,10 +46,6 @@ pub(crate) struct Record {
     /// atomic because handlers read it.
     machine: AtomicPtr<Machine>,
     machine_token: AtomicUsize,
-    /// Approximate stack pointer when idle. Written once by the donor, before it is published.
-    idle_sp: Cell<usize>,
-    /// Where the donor sleeps. Written once by the donor; unmapped at its end.
-    park: Cell<Option<ParkStack>>,
 }
 
 impl Record {
@@ -66,14 +61,12 @@ impl Record {
             kernel_thread: kernel_thread.get(),
             machine: AtomicPtr::new(ptr::null_mut()),
             machine_token: AtomicUsize::new(0),
-            idle_sp: Cell::new(stack.lo),
-            park: Cell::new(None),
         }
     }
 
     /// Makes this the fiber of the calling donor's thread-local block.
-    pub(crate) fn adopt_thread(self: &Arc<Self>) {
-        OWN.set(Arc::as_ptr(self));
+    pub(crate) fn adopt_thread(&self) {
+        OWN.set(self);
     }
 
     /// Undoes [`Self::adopt_thread`], before the record goes.
@@ -84,15 +77,6 @@ impl Record {
     /// The fiber that the calling code runs on.
     pub(crate) fn own() -> Option<NonNull<Record>> {
         NonNull::new(OWN.get().cast_mut())
-    }
-
-    /// Keeps the stack on which the donor sleeps mapped until the record goes.
-    pub(crate) fn keep(&self, park: ParkStack) {
-        self.park.set(Some(park));
-    }
-
-    pub(crate) fn set_idle_sp(&self, sp: usize) {
-        self.idle_sp.set(sp);
     }
 
     /// Notes which machine the fiber is on. Own code, first thing after a switch-in.
@@ -111,14 +95,17 @@ impl Record {
         NonNull::new(self.machine.load(Relaxed)).expect("a running fiber is on a machine")
     }
 
-    /// The part of the stack that holds nothing while the fiber is idle.
-    pub(crate) fn idle_stack(&self) -> Range<usize> {
-        /// What the base loop and the switch may use below the recorded stack pointer.
-        const BASE_FRAMES_BYTES: usize = 8 * 1024;
-        let page = crate::os::mapping::page_bytes();
-        let lo = self.stack.lo.next_multiple_of(page);
-        let hi = self.idle_sp.get().saturating_sub(BASE_FRAMES_BYTES) / page * page;
-        lo..hi.max(lo)
+    /// Gives the memory of the stack that the calling fiber does not use any more back to the
+    /// operating system; it reads as zeros when it is used again.
+    ///
+    /// Own code only: with the kernel backend, handlers may run on the stack of an idle fiber.
+    pub(crate) fn give_back_stack(&self) {
+        /// What this function and the system call may use below the local.
+        const OWN_FRAMES_BYTES: usize = 8 * 1024;
+        let local = 0u8;
+        let hi = (&raw const local).addr().saturating_sub(OWN_FRAMES_BYTES);
+        // SAFETY: nothing lives that far below the current frame.
+        unsafe { crate::os::mapping::discard(self.stack.lo..hi) };
     }
 }
 
@@ -277,7 +264,8 @@ pub struct Current(NonNull<Record>);
 ///
 /// A handler may call it and the methods of the result. If the interrupted pc is in
 /// [`text_range`](crate::text_range) or [`injecting`](crate::injecting) is true, a switch may be
-/// half-way, and the machine that the fiber reports is one that it was on before.
+/// half-way, and the machine that the fiber reports is one that it was on before. In a library that
+/// is loaded at run time, the first access of an ordinary thread to thread-locals may allocate.
 #[inline]
 #[must_use]
 pub fn current() -> Option<Current> {

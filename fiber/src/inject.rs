@@ -27,6 +27,23 @@ thread_local! {
     static COUNT: AtomicU32 = const { AtomicU32::new(0) };
 }
 
+/// Finds out what the trampoline has to save. Whatever the backend: calls are injected with each.
+pub(crate) fn prepare() {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    isa::prepare();
+}
+
+/// Whether [`inject_call`] works: a pool has been built, and the processor can save its state.
+///
+/// # Signal safety
+///
+/// May be called by handlers.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+#[must_use]
+pub fn can_inject() -> bool {
+    isa::is_prepared()
+}
+
 /// Whether the calling fiber (or thread) is in an injected call or in one of this crate's switches.
 ///
 /// # Signal safety
@@ -57,7 +74,8 @@ pub fn injecting() -> bool {
 /// - The interrupted code bears the call at this point: it holds no lock that the function wants
 ///   and is not in the middle of something that must not be suspended (the async-safe point
 ///   predicate).
-/// - A [`Pool`](crate::Pool) has been built in this process.
+///
+/// [`can_inject`] must be true; the process aborts if it is not.
 ///
 /// # Signal safety
 ///
@@ -68,6 +86,9 @@ pub unsafe fn inject_call(
     function: extern "C" fn(*mut ()),
     argument: *mut (),
 ) {
+    if !can_inject() {
+        crate::abort("a call was injected before any pool was built");
+    }
     COUNT.with(|count| {
         count.store(count.load(Relaxed) + 1, Relaxed);
         // SAFETY: the caller's contract; the count is in the thread-local block of the interrupted

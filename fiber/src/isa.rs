@@ -10,4 +10,4 @@ mod xstate;
 pub(crate) use x86_64::{
     FsBase, SwitchFrame, inject_stack_bytes, interrupted, new_stack, rewrite, switch, text,
 };
-pub(crate) use xstate::prepare;
+pub(crate) use xstate::{is_prepared, prepare};

@@ -61,7 +61,7 @@
 //!
 //! # Platforms
 //!
-//! The crate compiles on every platform. Without a backend, [`Builder::build`] gives
+//! The crate compiles on every platform that std supports. Without a backend, [`Builder::build`] gives
 //! [`Error::Unsupported`]. [`inject_call`] and its companions exist on x86-64 Linux with glibc only.
 
 mod backend;
@@ -80,7 +80,9 @@ pub use error::Error;
 pub use fiber::{Current, FiberId, Leave, Spare, Stack, Suspended, current};
 pub use inject::injecting;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-pub use inject::{Interrupted, inject_call, inject_stack_bytes, interrupted, text_range};
+pub use inject::{
+    Interrupted, can_inject, inject_call, inject_stack_bytes, interrupted, text_range,
+};
 pub use machine::Machine;
 pub use pool::{Builder, Pool};
 pub use switch::{resume, start};
@@ -91,9 +93,12 @@ pub use switch::{resume, start};
 #[cold]
 #[inline(never)]
 fn abort(message: &str) -> ! {
+    #[cfg(unix)]
     for part in ["preempt-fiber: ", message, "; aborting\n"] {
         // SAFETY: a valid buffer; that the write may fail does not matter here.
-        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len() as _) };
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
     }
+    #[cfg(not(unix))]
+    eprintln!("preempt-fiber: {message}; aborting");
     std::process::abort()
 }

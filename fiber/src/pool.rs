@@ -138,6 +138,7 @@ impl Builder {
         if !backend.is_supported() {
             return Err(Error::Unsupported(Some(backend)));
         }
+        crate::inject::prepare();
         let shared = Shared {
             backend,
             machinery: Machinery::new(self.force_fs_syscall),
@@ -163,6 +164,9 @@ pub struct Pool {
 impl Pool {
     /// Starts fibers until `spares` are idle or starting, or the pool is full. Does not wait for
     /// them; returns how many are idle or starting.
+    ///
+    /// With the kernel backend the fibers take signals, with the mask of the thread that calls this;
+    /// with the user backend it is the machine's mask that counts.
     ///
     /// Makes threads, allocates and locks: for ordinary code of the scheduler only, never for the
     /// detach path.
@@ -312,13 +316,9 @@ impl Shared {
         self.leaked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes back the handle of a fiber that has just become idle.
-    pub(crate) fn retire(&self, record: NonNull<Record>) {
-        if self.spare.len() >= self.config.warm_spares {
-            // SAFETY: the fiber is idle, its handle is held here.
-            unsafe { give_back_stack(record.as_ref()) };
-        }
-        self.put(record);
+    /// Whether a fiber that becomes idle now should give its stack's memory back.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.spare.len() >= self.config.warm_spares
     }
 
     /// Takes back the handle of an idle fiber. The fiber may be gone when it returns.
@@ -407,9 +407,8 @@ fn live(shared: Arc<Shared>, slot: u32, park: ParkStack) {
     if shared.backend == Backend::User {
         crate::os::rseq::unregister(context.fs_base());
     }
-    let record = Arc::new(Record::new(context, own_stack(), shared, slot));
-    let place = 0u8;
-    record.set_idle_sp((&raw const place).addr());
+    // In this frame, which stands still until the fiber is released.
+    let record = Record::new(context, own_stack(), shared, slot);
     record.adopt_thread();
     let busy = Busy::enter();
     // SAFETY: the context was made here and is lent out once; `publish` uses no thread-locals.
@@ -433,19 +432,4 @@ fn own_stack() -> Stack {
         Ok(range) => Stack { lo: range.start, hi: range.end },
         Err(_) => crate::abort("pthread_getattr_np failed on a fiber"),
     }
-}
-
-/// Gives the memory of an idle fiber's stack back to the operating system; it reads as zeros later.
-///
-/// # Safety
-///
-/// The fiber is idle and the caller holds its handle.
-unsafe fn give_back_stack(record: &Record) {
-    let unused = record.idle_stack();
-    if unused.is_empty() {
-        return;
-    }
-    let base = std::ptr::with_exposed_provenance_mut(unused.start);
-    // SAFETY: nothing lives below the frames of the base loop. A failure costs memory only.
-    unsafe { libc::madvise(base, unused.len(), libc::MADV_DONTNEED) };
 }

@@ -168,6 +168,9 @@ pub(crate) fn base_loop(me: &Record, first: *const Handoff) {
 
 /// Turns the current fiber into a spare; its machine goes on elsewhere. Returns at its next start.
 fn leave(me: &Record, leave: Leave) -> *const Handoff {
+    if me.pool.is_warm() {
+        me.give_back_stack();
+    }
     let machine = me.machine();
     let handoff = Handoff {
         machine: machine.as_ptr(),
@@ -257,10 +260,10 @@ unsafe fn run_first<W: FnOnce() -> Leave>(data: *mut (), _home: Option<NonNull<R
 ///
 /// `left` is idle and has no handle.
 unsafe fn retire(_data: *mut (), left: NonNull<Record>) {
-    // The record may be gone, and its share of the pool with it, before `retire` returns.
+    // The record may be gone, and its share of the pool with it, before `put` returns.
     // SAFETY: a record lives until it is released, for which the handle has to be given up.
     let pool = Arc::clone(&unsafe { left.as_ref() }.pool);
-    pool.retire(left);
+    pool.put(left);
 }
 
 fn call_after(after: impl FnOnce(Suspended), left: Suspended) {

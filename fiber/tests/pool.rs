@@ -2,6 +2,8 @@
 //! what is idle. Threads are counted by `/proc/self/task`, so that each test runs in a process of
 //! its own: the test binary runs itself with the test's name.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use common::{Queue, on_a_fiber, on_every_backend, pool_with};
@@ -58,7 +60,6 @@ fn the_pool_is_capped() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn dropping_the_pool_ends_its_threads() {
     thread_local! {
         static DROPPED: RefCell<Option<CountsDrop>> = const { RefCell::new(None) };
@@ -86,7 +87,6 @@ fn dropping_the_pool_ends_its_threads() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_fiber_at_work_ends_when_it_becomes_idle_after_the_pool_is_gone() {
     in_a_process_of_its_own(
         "a_fiber_at_work_ends_when_it_becomes_idle_after_the_pool_is_gone",
@@ -142,15 +142,13 @@ fn no_more_threads_is_an_error() {
 
 /// The same by RLIMIT_NPROC, in a process that gives up root, to which the limit does not apply.
 #[test]
-#[cfg(target_os = "linux")]
 fn the_limit_on_processes_is_an_error() {
     in_a_process_of_its_own("the_limit_on_processes_is_an_error", || {
-        on_every_backend_pool_first();
+        grow_beyond_the_limit();
     });
 }
 
-#[cfg(target_os = "linux")]
-fn on_every_backend_pool_first() {
+fn grow_beyond_the_limit() {
     let builder = Builder::new().max_fibers(64);
     let pool = pool_with(builder, 2);
     let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
@@ -168,7 +166,6 @@ fn on_every_backend_pool_first() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn idle_stacks_beyond_the_warm_ones_are_given_back() {
     fn deep(levels: u32) -> u64 {
         let block = std::hint::black_box([levels as u8; 4096]);
@@ -194,7 +191,6 @@ fn idle_stacks_beyond_the_warm_ones_are_given_back() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_environment_chooses_the_backend() {
     in_a_process_of_its_own("the_environment_chooses_the_backend", || {
         for (name, backend) in [("user", Backend::User), ("kernel", Backend::Kernel)] {

@@ -1,6 +1,8 @@
 //! Goal: a fiber that is left and continued, here or on another machine, notices nothing, and what
 //! publishes it runs after the switch. Method: small scenarios on every backend.
 
+#![cfg(unix)]
+
 mod common;
 
 use common::{Queue, on_a_fiber, on_every_backend, pool_with};

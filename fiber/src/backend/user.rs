@@ -62,6 +62,8 @@ pub(crate) struct Context {
     method: FsBase,
     /// Futex on which the donor sleeps; not used by a machine's home.
     donor: AtomicU32,
+    /// Where the donor sleeps. Written once by the donor, unmapped with the context at its end.
+    park: Cell<Option<ParkStack>>,
 }
 
 impl Context {
@@ -71,6 +73,7 @@ impl Context {
             fs_base: raw::fs_base(),
             method: machinery.method,
             donor: AtomicU32::new(LENT),
+            park: Cell::new(None),
         }
     }
 
@@ -107,13 +110,12 @@ impl Context {
         publish: fn(&Record),
     ) -> *const Handoff {
         let donor = Donor { context: self, record, publish };
-        // SAFETY: the park stack is new, and stays mapped until this function returns, which it
-        // does after the donor has left the park stack for good or while it sleeps there: see below.
+        // SAFETY: the park stack is new, and stays mapped as long as the context lives: longer than
+        // the donor's sleep.
         let first = unsafe {
             isa::new_stack(stack.0.top(), donor_main, (&raw const donor).cast_mut().cast())
         };
-        // The record owns the stack from here on: it outlives the donor's sleep.
-        record.keep(super::ParkStack::User(stack));
+        self.park.set(Some(stack));
         // SAFETY: a new stack, with this thread's own FS base.
         let word = unsafe {
             isa::switch(self.frame.as_ptr(), first.as_ptr(), self.fs_base, 0, self.method)
@@ -149,7 +151,7 @@ struct Donor {
 extern "C" fn donor_main(argument: *mut (), _word: usize) -> ! {
     // SAFETY: `lend_out` passes its local, and its frame stands still until the publication below.
     let Donor { context, record, publish } = unsafe { argument.cast::<Donor>().read() };
-    // SAFETY: the record and its context live until the donor's closure ends, after the release.
+    // SAFETY: the record and its context live until the donor's thread ends, after the release.
     let (context, record) = unsafe { (&*context, &*record) };
     publish(record);
     context.sleep_until_released();

@@ -305,8 +305,9 @@ global_asm!(
     pop!("rbp"),
     "ret",
     // Slow way to set the FS base: arch_prctl(ARCH_SET_FS, rdx). Clobbers rax, rcx and r11.
+    // (An absolute offset: LLVM's assembler does not restore the one that it adjusts.)
     ".cfi_restore_state",
-    ".cfi_adjust_cfa_offset 8",
+    ".cfi_def_cfa_offset 64",
     "2:",
     "mov r9, rcx",
     "mov edi, 0x1002",

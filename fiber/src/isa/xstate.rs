@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 /// Read by the trampoline through the offsets below.
 #[repr(C)]
@@ -50,7 +50,9 @@ pub(crate) fn prepare() -> bool {
     let bytes = u64::from(__cpuid_count(0xd, 0).ebx.max(packed)).next_multiple_of(64);
     LAYOUT.mask.store(mask, Relaxed);
     LAYOUT.compact.store(u32::from(compact), Relaxed);
-    LAYOUT.area_bytes.store(bytes, Relaxed);
+    // Last, as it tells that the others are there; handlers of this thread see them in order, and
+    // other threads hear of a pool by means that order more.
+    LAYOUT.area_bytes.store(bytes, Release);
     true
 }
 
@@ -61,6 +63,11 @@ pub(crate) fn prepare() -> bool {
 unsafe fn read_xcr0() -> u64 {
     // SAFETY: XCR0 exists where XGETBV does; the feature is there by this function's contract.
     unsafe { _xgetbv(0) }
+}
+
+/// Whether [`prepare`] has succeeded.
+pub(crate) fn is_prepared() -> bool {
+    area_bytes() != 0
 }
 
 /// Bytes of the save area; zero before [`prepare`].

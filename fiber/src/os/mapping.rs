@@ -1,7 +1,8 @@
 //! Anonymous memory with a guard page below it: signal stacks and the stacks of parked donors.
 
 use std::io;
-use std::ptr::{NonNull, null_mut};
+use std::ops::Range;
+use std::ptr::{NonNull, null_mut, with_exposed_provenance_mut};
 
 /// Memory of its own, unmapped when dropped. The page below [`Mapping::base`] is a guard.
 pub(crate) struct Mapping {
@@ -54,8 +55,22 @@ impl Drop for Mapping {
     }
 }
 
+/// Gives the whole pages of a range back to the operating system; they read as zeros afterwards.
+///
+/// # Safety
+///
+/// The range is in an anonymous private mapping, and what is there is not needed.
+pub(crate) unsafe fn discard(range: Range<usize>) {
+    let page = page_bytes();
+    let (lo, hi) = (range.start.next_multiple_of(page), range.end / page * page);
+    if lo < hi {
+        // SAFETY: the caller's contract. A failure costs memory only.
+        unsafe { libc::madvise(with_exposed_provenance_mut(lo), hi - lo, libc::MADV_DONTNEED) };
+    }
+}
+
 /// Size of a page of memory.
-pub(crate) fn page_bytes() -> usize {
+fn page_bytes() -> usize {
     // SAFETY: no preconditions.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).expect("sysconf knows the page size")

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Runs a test body with every way to switch that works here.
-pub(crate) fn on_every_backend(body: impl Fn(Builder)) {
+pub(crate) fn on_every_backend(mut body: impl FnMut(Builder)) {
     for backend in [Backend::User, Backend::Kernel] {
         if backend.is_supported() {
             body(Builder::new().backend(backend));
