@@ -232,7 +232,7 @@ fn tls_refcell(seed: u64) -> u64 {
         let mut state = seeded(seed);
         for _ in 0..50_000 {
             let next = mix(&mut state);
-            if next % 100 == 0 {
+            if next.is_multiple_of(100) {
                 shelf.push(next);
             }
         }
