@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) flavor: Flavor,
     pub(crate) processors: usize,
     pub(crate) time_slice: Duration,
+    /// Whether the monitor may hand processors off. Checkpoints and `block_in_place` always do.
     pub(crate) hand_off: bool,
     pub(crate) preempt_on_wake: bool,
     pub(crate) max_blocking_threads: usize,

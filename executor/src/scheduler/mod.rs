@@ -27,7 +27,7 @@ use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
 use crate::report;
-use crate::runtime::Config;
+use crate::runtime::{Config, Flavor};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
@@ -203,10 +203,11 @@ impl Scheduler {
     /// Gives the processor of a running poll to another machine. The poll goes on where it is,
     /// without the processor; its machine becomes a spare one when the poll ends.
     ///
-    /// `false`: the poll has ended or lost its processor already, or no machine can be had.
+    /// `false`: the poll has ended or lost its processor already, or no machine can be had, as on a
+    /// current-thread runtime. Whether the monitor may ask for it is `Config::limits`'s business.
     pub(crate) fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let Some(this) = self.this.upgrade() else { return false };
-        if !self.config.hand_off {
+        if self.config.flavor == Flavor::CurrentThread {
             return false;
         }
         // First the machine, so that the processor is never without one.
