@@ -38,13 +38,21 @@ pub(crate) struct Seat {
 /// Ends the thread's time on its seat.
 pub(crate) struct Seated<'a> {
     seat: &'a Seat,
+    /// The thread has another seat, which it goes back to: a current-thread runtime is driven
+    /// inside a `block_in_place`. The hook of checkpoints is the same for both.
+    is_inner: bool,
     _context: context::Seated,
 }
 
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
         self.seat.leave();
-        checkpoint::uninstall();
+        if self.is_inner {
+            // A request meant for the inner seat's poll.
+            checkpoint::clear_request();
+        } else {
+            checkpoint::uninstall();
+        }
     }
 }
 
@@ -68,7 +76,8 @@ impl Seat {
     /// Makes this the thread's seat until the guard goes.
     pub(crate) fn sit(&self) -> Seated<'_> {
         checkpoint::install(on_checkpoint);
-        Seated { seat: self, _context: context::sit(self) }
+        let is_inner = context::with_seat(|outer| outer.is_some());
+        Seated { seat: self, is_inner, _context: context::sit(self) }
     }
 
     /// Takes a processor over, which the caller holds.
