@@ -56,6 +56,23 @@ impl Drop for Seated<'_> {
     }
 }
 
+/// Ends a poll, also one that unwinds: the future of `block_on` may panic.
+struct InPoll<'a> {
+    seat: &'a Seat,
+    processor: &'a Processor,
+    slice: Slice,
+}
+
+impl Drop for InPoll<'_> {
+    fn drop(&mut self) {
+        self.seat.slice.set(None);
+        if !self.processor.watch.end_poll(self.slice) {
+            // Another machine has it: its flag is none of this thread's business.
+            self.seat.processor.set(None);
+        }
+    }
+}
+
 impl Seat {
     pub(crate) fn new(scheduler: Arc<Scheduler>) -> Self {
         Seat {
@@ -136,13 +153,8 @@ impl Seat {
         checkpoint::clear_request();
         let slice = processor.watch.begin_poll();
         self.slice.set(Some(slice));
-        let result = poll();
-        self.slice.set(None);
-        if !processor.watch.end_poll(slice) {
-            // Another machine has it: its flag is none of this thread's business.
-            self.processor.set(None);
-        }
-        result
+        let _poll = InPoll { seat: self, processor, slice };
+        poll()
     }
 
     /// The next runnable, in the order: an overdue background task, now and then the injector, the
