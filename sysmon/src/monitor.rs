@@ -209,17 +209,18 @@ impl<S: Scheduler> Watcher<S> {
         acted
     }
 
-    /// The processor that gives way to a fresh task: the one in the longest poll, provided that
-    /// each has been in its poll for longer than the grace.
+    /// The processor that gives way to a fresh task: the one in the longest poll that was not
+    /// promised its whole time, provided that each has been in its poll for longer than the grace.
     fn wake_up_victim(&self, now: Instant) -> Option<usize> {
         let grace = self.limits.grace?;
         let mut longest: Option<(usize, Instant)> = None;
         for (index, tracked) in self.polls.iter().enumerate() {
-            let since = tracked.poll?.first_seen;
+            let TrackedPoll { slice, first_seen: since, .. } = tracked.poll?;
             if now.saturating_duration_since(since) < grace {
                 return None;
             }
-            if longest.is_none_or(|(_, other)| since < other) {
+            let promised = self.scheduler.watch(index).is_promised_time(slice);
+            if !promised && longest.is_none_or(|(_, other)| since < other) {
                 longest = Some((index, since));
             }
         }

@@ -138,6 +138,21 @@ fn a_fresh_task_interrupts_only_the_longest_poll() {
 }
 
 #[test]
+fn a_fresh_task_interrupts_no_poll_that_was_promised_its_time() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(2, limits, |_, fake| {
+        let promised = fake.watches[1].begin_poll();
+        fake.watches[1].promise_time(promised);
+        wait_for_looks(fake, 2);
+        let _other = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 0)]);
+    });
+}
+
+#[test]
 fn a_fresh_task_does_not_interrupt_while_some_processor_is_between_polls() {
     let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
     with_monitor(2, limits, |_, fake| {

@@ -33,6 +33,8 @@ struct Words {
     poll: AtomicU64,
     /// The poll that was last asked to give way.
     requested: AtomicU64,
+    /// The poll that was last promised a whole time slice.
+    promised: AtomicU64,
 }
 
 /// One poll on one processor. Never used twice on the same processor.
@@ -47,6 +49,7 @@ impl Watch {
             words: CachePadded::new(Words {
                 poll: AtomicU64::new(0),
                 requested: AtomicU64::new(0),
+                promised: AtomicU64::new(0),
             }),
         }
     }
@@ -102,6 +105,17 @@ impl Watch {
     /// Notes that `slice` was asked to give way.
     pub fn note_request(&self, slice: Slice) {
         self.words.requested.store(slice.0, Relaxed);
+    }
+
+    /// Promises `slice` its whole time: no fresh task cuts it short.
+    pub fn promise_time(&self, slice: Slice) {
+        self.words.promised.store(slice.0, Relaxed);
+    }
+
+    /// Whether `slice` was promised its whole time.
+    #[must_use]
+    pub fn is_promised_time(&self, slice: Slice) -> bool {
+        self.words.promised.load(Relaxed) == slice.0
     }
 
     /// Whether the last request was meant for `slice`; if not, the flag that was found is stale.

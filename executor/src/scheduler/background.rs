@@ -2,10 +2,13 @@
 //!
 //! They run when nothing else is ready, so that a task that was just woken never queues behind
 //! hogs; and once in ten time slices (divided by the processors) they run before everything else,
-//! which guarantees the hogs together a tenth of the time.
+//! for a whole slice that no fresh task cuts short. That guarantees the hogs together a tenth of the
+//! time, also if they wait for each other and none of them fills the slice alone: a turn is a time,
+//! see [`Turn`], in which one machine prefers whatever is in the background.
 
 use super::queue::Injector;
 use crate::task::Runnable;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -17,7 +20,15 @@ pub(crate) struct Background {
     /// When a background task last had its turn, in nanoseconds after `epoch`.
     last_turn: AtomicU64,
     turn_interval: u64,
+    turn_length: u64,
     epoch: Instant,
+}
+
+/// A machine's latest turn for the background.
+#[derive(Default)]
+pub(crate) struct Turn {
+    /// In nanoseconds after the `epoch`.
+    ends: Cell<u64>,
 }
 
 impl Background {
@@ -26,13 +37,14 @@ impl Background {
         Background {
             list: Injector::default(),
             last_turn: AtomicU64::new(0),
-            turn_interval: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
+            turn_interval: nanos(interval),
+            turn_length: nanos(time_slice),
             epoch: Instant::now(),
         }
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.epoch.elapsed())
     }
 
     pub(crate) fn push(&self, runnable: Runnable) {
@@ -43,18 +55,22 @@ impl Background {
         self.list.push(runnable);
     }
 
-    /// The first, if the background has had no turn for too long.
-    pub(crate) fn pop_overdue(&self) -> Option<Runnable> {
+    /// The first, if this machine is in its turn for the background, or begins one because there
+    /// was none for too long.
+    pub(crate) fn pop_in_turn(&self, turn: &Turn) -> Option<Runnable> {
         if self.list.is_empty() {
             return None;
         }
         let now = self.now();
-        let last = self.last_turn.load(Relaxed);
-        if now.saturating_sub(last) < self.turn_interval {
-            return None;
+        if now >= turn.ends.get() {
+            let last = self.last_turn.load(Relaxed);
+            if now.saturating_sub(last) < self.turn_interval {
+                return None;
+            }
+            // One machine takes the turn.
+            self.last_turn.compare_exchange(last, now, Relaxed, Relaxed).ok()?;
+            turn.ends.set(now.saturating_add(self.turn_length));
         }
-        // One machine takes the turn.
-        self.last_turn.compare_exchange(last, now, Relaxed, Relaxed).ok()?;
         self.list.pop()
     }
 
@@ -72,4 +88,8 @@ impl Background {
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

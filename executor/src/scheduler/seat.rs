@@ -4,6 +4,7 @@
 //! through a variable that was set before a poll: after a poll the processor may be gone, so
 //! everything is read again.
 
+use super::background::Turn;
 use super::{Processor, Scheduler};
 use crate::context;
 use crate::task::Runnable;
@@ -32,6 +33,9 @@ pub(crate) struct Seat {
     searching: Cell<bool>,
     picks: Cell<u32>,
     lifo_polls: Cell<u32>,
+    turn: Turn,
+    /// The runnable that was taken last is a background task in its turn: it has a whole slice.
+    has_turn: Cell<bool>,
     random: Cell<u32>,
 }
 
@@ -82,6 +86,8 @@ impl Seat {
             searching: Cell::new(false),
             picks: Cell::new(0),
             lifo_polls: Cell::new(0),
+            turn: Turn::default(),
+            has_turn: Cell::new(false),
             random: Cell::new(context::random_seed()),
         }
     }
@@ -152,20 +158,24 @@ impl Seat {
     pub(crate) fn in_poll<R>(&self, processor: &Processor, poll: impl FnOnce() -> R) -> R {
         checkpoint::clear_request();
         let slice = processor.watch.begin_poll();
+        if self.has_turn.take() {
+            processor.watch.promise_time(slice);
+        }
         self.slice.set(Some(slice));
         let _poll = InPoll { seat: self, processor, slice };
         poll()
     }
 
-    /// The next runnable, in the order: an overdue background task, now and then the injector, the
-    /// LIFO slot, the local queue, the injector, other processors, the background.
+    /// The next runnable, in the order: a background task in its turn, now and then the injector,
+    /// the LIFO slot, the local queue, the injector, other processors, the background.
     fn next(&self, processor: &Processor) -> Option<Runnable> {
         let scheduler = &*self.scheduler;
         scheduler.timers.fire_if_due();
         let picks = self.picks.get().wrapping_add(1);
         self.picks.set(picks);
-        if let Some(overdue) = scheduler.background.pop_overdue() {
-            return Some(overdue);
+        if let Some(preempted) = scheduler.background.pop_in_turn(&self.turn) {
+            self.has_turn.set(true);
+            return Some(preempted);
         }
         if picks.is_multiple_of(INJECTOR_INTERVAL)
             && let Some(injected) = scheduler.injector.pop()
