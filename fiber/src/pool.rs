@@ -313,8 +313,9 @@ impl Shared {
         self.leaked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a fiber that becomes idle now should give its stack's memory back.
-    pub(crate) fn is_warm(&self) -> bool {
+    /// Whether a fiber that becomes idle now should give its stack's memory back, as enough others
+    /// keep theirs.
+    pub(crate) fn has_warm_spares(&self) -> bool {
         self.spare.len() >= self.config.warm_spares
     }
 
