@@ -162,7 +162,8 @@ pub struct Pool {
 
 impl Pool {
     /// Starts fibers until `spares` are idle or starting, or the pool is full. Does not wait for
-    /// them; returns how many are idle or starting.
+    /// them; returns how many are idle or starting. A fiber that is just becoming idle may be counted
+    /// twice, so that it stops short of the number: call it again whenever there is an occasion.
     ///
     /// With the kernel backend the fibers take signals, with the mask of the thread that calls this;
     /// with the user backend it is the machine's mask that counts.
@@ -194,9 +195,14 @@ impl Pool {
     ///
     /// As [`Self::top_up`].
     pub fn prepare(&self, spares: usize) -> Result<usize, Error> {
-        self.top_up(spares)?;
-        self.wait_for_starting();
-        Ok(self.spares())
+        loop {
+            self.top_up(spares)?;
+            self.wait_for_starting();
+            let idle = self.spares();
+            if idle >= spares || self.shared.vacant.len() == 0 {
+                return Ok(idle);
+            }
+        }
     }
 
     /// Takes an idle fiber, the one that became idle last. `None` if there is none: then call
