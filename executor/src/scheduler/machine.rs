@@ -138,6 +138,8 @@ struct Roll {
     /// Threads that have not ended.
     alive: usize,
     closed: bool,
+    /// Shutdown has stopped waiting for the threads.
+    given_up: bool,
 }
 
 impl Machines {
@@ -191,22 +193,24 @@ impl Machines {
         roll.spare.drain(..).for_each(|machine| machine.dismiss());
     }
 
-    /// A thread ends. `true`: it was the last.
+    /// A thread ends. `true`: it was the last, and nobody waits for that any more.
     fn left(&self) -> bool {
         let mut roll = self.roll.lock();
         roll.alive -= 1;
-        let is_last = roll.alive == 0;
+        let is_to_finish = roll.alive == 0 && roll.given_up;
         drop(roll);
         self.one_left.notify_all();
-        is_last
+        is_to_finish
     }
 
-    /// Waits until all threads have ended. `false`: not before the deadline.
+    /// Waits until all threads have ended. `false`: not before the deadline, and the last one will
+    /// do what is left to do.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
         let mut roll = self.roll.lock();
         while roll.alive > 0 {
-            if !self.one_left.wait_until(&mut roll, deadline) {
-                return roll.alive == 0;
+            if !self.one_left.wait_until(&mut roll, deadline) && roll.alive > 0 {
+                roll.given_up = true;
+                return false;
             }
         }
         true
@@ -228,9 +232,7 @@ fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>) {
     // What the seat holds of the runtime goes before the thread is counted out.
     drop(seat);
     drop(machine);
-    let is_last = scheduler.machines.left();
-    if is_last && scheduler.is_closed() {
-        // Shutdown may have given up waiting.
+    if scheduler.machines.left() {
         scheduler.finish();
     }
 }

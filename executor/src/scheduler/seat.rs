@@ -12,7 +12,7 @@ use super::worker::SeatRef;
 use super::{Processor, Scheduler};
 use crate::context;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::Pool;
+use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::Slice;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Seat {
     scheduler: Arc<Scheduler>,
     machine: Arc<Machine>,
     /// Where the fibers come from on which other tasks run while a poll is detached.
-    pub(super) fibers: Option<Arc<Pool>>,
+    fibers: Option<Arc<Pool>>,
     processor: AtomicUsize,
     /// The poll that runs on this machine, as `Slice::into_bits`; zero between polls. Stays set
     /// when the processor is taken away during the poll.
@@ -86,6 +86,11 @@ impl Seat {
     pub(super) fn count_migration(&self, from: SeatRef) {
         let migrated = from != SeatRef::new(self);
         self.scheduler.counters.migrations.fetch_add(migrated.into(), Relaxed);
+    }
+
+    /// A fiber to go on on.
+    pub(super) fn take_spare(&self) -> Option<Spare> {
+        self.fibers.as_ref()?.take_spare()
     }
 
     /// How many fibers are ready to go on on.
