@@ -456,9 +456,12 @@ fn a_future_whose_drop_panics_does_not_keep_the_others() {
 fn a_timer_that_is_waited_for_after_shutdown_panics_and_says_why() {
     within(LIMIT, || {
         for runtime in [multi_thread(1), current_thread()] {
-            let mut fresh = Box::pin(runtime.block_on(async { sleep(LIMIT) }));
-            let mut waited = Box::pin(runtime.block_on(async { sleep(LIMIT) }));
-            let mut over = Box::pin(runtime.block_on(async { sleep(Duration::ZERO) }));
+            let timer = |limit| {
+                let _context = runtime.enter();
+                Box::pin(sleep(limit))
+            };
+            let (mut fresh, mut waited, mut over) =
+                (timer(LIMIT), timer(LIMIT), timer(Duration::ZERO));
             assert!(poll_once(&mut waited).is_pending());
             drop(runtime);
             for timer in [&mut fresh, &mut waited] {
