@@ -444,7 +444,7 @@ fn yielding_makes_progress_on_one_processor() {
 #[test]
 fn a_busy_local_queue_does_not_starve_the_injector() {
     alone(|| {
-        let runtime = multi_thread(1);
+        let runtime = one_undisturbed_worker();
         let stop = Stop::new();
         let polls = Count::default();
         for _ in 0..2 {
@@ -458,17 +458,14 @@ fn a_busy_local_queue_does_not_starve_the_injector() {
         }
         // Injected by a thread that one of the processor's tasks waits for, so that the number of
         // polls from then on is the scheduler's choice and not the kernel's.
-        let (handle, count) = (runtime.handle().clone(), polls.clone());
-        let injected = runtime.spawn(async move {
+        let handle = runtime.handle().clone();
+        let waited = runtime.spawn(async move {
             yield_now().await;
-            thread::spawn(move || {
-                let before = count.get();
-                handle.spawn(async move { count.get() - before })
-            })
-            .join()
-            .unwrap()
+            let before = polls.get();
+            let injected = thread::spawn(move || handle.spawn(async move { polls.get() - before }));
+            injected.join().unwrap().await.unwrap()
         });
-        let waited = runtime.block_on(async { injected.await.unwrap().await.unwrap() });
+        let waited = runtime.block_on(waited).unwrap();
         assert!(waited <= 610, "the injected task waited for {waited} polls, not about 61");
     });
 }
@@ -477,7 +474,7 @@ fn a_busy_local_queue_does_not_starve_the_injector() {
 #[test]
 fn lifo_neighbours_do_not_starve_the_queue() {
     alone(|| {
-        let runtime = multi_thread(1);
+        let runtime = one_undisturbed_worker();
         let stop = Stop::new();
         let rounds = spawn_pair(&runtime, LIGHT, Manners::Unannotated, &stop);
         eventually("the pair is at work", || rounds.get() > 100 * LIGHT);

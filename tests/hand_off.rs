@@ -170,13 +170,13 @@ fn a_handed_off_poll_wakes_and_spawns() {
                 let child = preempt::spawn(async move { was_woken.set() });
                 // Still in the same poll: only another machine can run the child.
                 woken.spin();
-                child
+                child.await.unwrap();
             });
             started.wait("the hog runs");
             probe(&runtime);
             stop.stop();
             assert_eq!(runtime.block_on(waiter).unwrap(), Some(7));
-            runtime.block_on(async { hog.await.unwrap().await.unwrap() });
+            runtime.block_on(hog).unwrap();
         }
     });
 }

@@ -133,6 +133,26 @@ fn hooks_run_on_every_thread_first_and_last() {
     });
 }
 
+/// Drop waits for the hook too, also if it takes its time.
+#[test]
+fn drop_waits_for_the_stop_hook_of_a_blocking_thread() {
+    within(LIMIT, || {
+        let stopped = Signal::default();
+        let stops = stopped.clone();
+        let runtime = Builder::new_current_thread()
+            .on_thread_stop(move || {
+                thread::sleep(Duration::from_millis(20));
+                stops.set();
+            })
+            .build()
+            .unwrap();
+        runtime.block_on(runtime.spawn_blocking(|| {})).unwrap();
+        assert!(!stopped.is_set());
+        drop(runtime);
+        assert!(stopped.is_set());
+    });
+}
+
 // ---- block_on ----
 
 #[test]

@@ -44,6 +44,11 @@ pub(crate) fn run_thread_hooks(config: &Config) {
     THREAD_END.set(Some(ThreadEnd(config.clone())));
 }
 
+/// Calls the hook for the thread's end now, if it is still to be called.
+pub(crate) fn end_thread_hooks() {
+    drop(THREAD_END.take());
+}
+
 /// Why a thread must not block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockedBy {

@@ -74,6 +74,19 @@ pub(crate) fn current_thread() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
 }
 
+/// A runtime whose monitor asks nobody to give way: for what depends on the order of the queues,
+/// which a pause of the whole machine must not change.
+pub(crate) fn undisturbed(mut builder: Builder) -> Runtime {
+    builder.preempt_on_wake(false).time_slice(Duration::from_secs(60)).build().expect("a runtime")
+}
+
+/// One processor, see [`undisturbed`].
+pub(crate) fn one_undisturbed_worker() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1);
+    undisturbed(builder)
+}
+
 /// A switch that ends the endless tasks of a test. It is switched when the test's own end of it is
 /// dropped, so declare it after the runtime.
 pub(crate) struct Stop(Signal);

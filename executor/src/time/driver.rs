@@ -76,16 +76,13 @@ impl Timers {
         fired
     }
 
-    /// Takes a timer back, fired or not.
-    pub(crate) fn cancel(&self, timer: Timer) {
+    /// Takes a timer back, fired or not. If not, whoever waited for it is returned.
+    pub(crate) fn cancel(&self, timer: Timer) -> Option<Waker> {
         let shard = &self.shards[timer.shard];
-        let waker = {
-            let mut heap = shard.heap.lock();
-            let waker = heap.remove(timer.key);
-            shard.publish(&heap);
-            waker
-        };
-        drop(waker);
+        let mut heap = shard.heap.lock();
+        let waker = heap.remove(timer.key);
+        shard.publish(&heap);
+        waker
     }
 
     /// Wakes the tasks of all timers that are due. Costs a load for each shard if there are none.
