@@ -12,6 +12,4 @@ pub mod task {
 pub use preempt_executor::spawn;
 
 #[doc(hidden)]
-pub mod __private {
-    pub use preempt_checkpoint::{checkpoint, preempt_requested, yield_now};
-}
+pub use preempt_checkpoint::__private;

@@ -1,8 +1,163 @@
-//! Attribute macros.
+//! The attribute macros of [preempt](https://docs.rs/preempt), which re-exports them.
+//!
+//! Generated code names only the facade, `::preempt`; the option `crate = path` names another
+//! crate in its place, such as `preempt_checkpoint` in a library that does not want the runtime.
+
+#![forbid(unsafe_code)]
+
+mod entry_point;
+mod error;
+mod preemptible;
+mod settings;
+
+use entry_point::EntryPoint;
 use proc_macro::TokenStream;
 
-/// To be written.
+/// Puts checks into a function, so that a runtime can have it give way however long it runs.
+///
+/// ```
+/// use preempt::preemptible;
+///
+/// #[preemptible]
+/// fn collatz(mut n: u64) -> u32 {
+///     let mut steps = 0;
+///     while n != 1 {
+///         n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+///         steps += 1;
+///     }
+///     steps
+/// }
+/// assert_eq!(collatz(27), 111);
+/// ```
+///
+/// # Where checks are
+///
+/// * At the entry of the function, which covers recursion.
+/// * In each `for`, `while` and `loop`, once per iteration. Closures and async blocks in the body
+///   are part of it.
+///
+/// A check is a test of a flag. While nobody waits for the processor it is not set, and nothing
+/// happens. If it is set,
+///
+/// * sync code calls [`checkpoint`](https://docs.rs/preempt/latest/preempt/fn.checkpoint.html),
+///   which suspends the poll in the middle;
+/// * async code yields: at the entry of an `async fn`, and in loops that contain `.await`, as part
+///   of that `.await`. Loops of async code that contain none are sync code.
+///
+/// ```
+/// # use preempt::preemptible;
+/// # async fn receive() -> Option<u32> { None }
+/// #[preemptible]
+/// async fn sum() -> u32 {
+///     let mut sum = 0;
+///     while let Some(value) = receive().await {
+///         sum += value;
+///     }
+///     sum
+/// }
+/// # assert_eq!(futures::executor::block_on(sum()), 0);
+/// ```
+///
+/// Loops get no `.await` that you did not write, so a future that is `Send` stays `Send`, and a
+/// task cannot be cancelled where it could not be before. The entry of an `async fn` that awaits
+/// gets one, ahead of your code.
+///
+/// # Where it can be written
+///
+/// On functions and methods, async or not, in an `impl` block or trait; and on a whole `impl`
+/// block, trait or inline module, where it means every function inside except `const fn`, naked
+/// functions and those with a `#[preemptible]` of their own.
+///
+/// ```
+/// # use preempt::preemptible;
+/// # struct Grid { rows: Vec<Vec<f64>> }
+/// #[preemptible]
+/// impl Grid {
+///     const fn empty() -> Self {
+///         Grid { rows: Vec::new() }
+///     }
+///
+///     fn sum(&self) -> f64 {
+///         let mut sum = 0.0;
+///         for row in &self.rows {
+///             for cell in row {
+///                 sum += cell;
+///             }
+///         }
+///         sum
+///     }
+/// }
+/// # assert_eq!(Grid::empty().sum(), 0.0);
+/// ```
+///
+/// # What gets no checks
+///
+/// * `const fn` and const contexts: constant evaluation has no thread whose flag could be read. On
+///   a `const fn` the attribute is an error.
+/// * Functions and other items that are nested in the body. Annotate them too.
+/// * Macro arguments: a loop inside `println!(..)` or `select! { .. }` is tokens, not code yet.
+/// * Iterator chains such as `iter.map(f).sum()`: the loop is in the standard library. If `f` is
+///   an annotated function, its entry is a check.
+///
+/// # Options
+///
+/// * `crate = path`: generated code calls into `path` instead of `::preempt`. A library that wants
+///   checks and no runtime depends on `preempt-checkpoint` and writes
+///   `#[preemptible(crate = preempt_checkpoint)]`.
 #[proc_macro_attribute]
-pub fn preemptible(_args: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn preemptible(args: TokenStream, item: TokenStream) -> TokenStream {
+    preemptible::expand(args.into(), item.into()).into()
+}
+
+/// Runs an `async fn main` on a runtime of its own.
+///
+/// ```ignore
+/// #[preempt::main]
+/// async fn main() {
+///     println!("hello");
+/// }
+/// ```
+///
+/// stands for
+///
+/// ```ignore
+/// fn main() {
+///     preempt::runtime::Builder::new_multi_thread()
+///         .enable_all()
+///         .build()
+///         .expect("the runtime could not be built")
+///         .block_on(async { println!("hello") })
+/// }
+/// ```
+///
+/// On a function that is not `main` it works alike, and arguments are allowed.
+///
+/// # Options
+///
+/// * `flavor = "multi_thread"` (the default): a pool of worker threads; `"current_thread"`: none.
+/// * `worker_threads = N`: how many workers, instead of one per CPU.
+/// * `crate = path`: where to find the runtime, if not in `::preempt`.
+///
+/// # Panics
+///
+/// The function panics if the system refuses a thread or another resource that the runtime needs.
+#[proc_macro_attribute]
+pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
+    entry_point::expand(EntryPoint::Main, args.into(), item.into()).into()
+}
+
+/// Makes an `async fn` a test that runs on a runtime of its own.
+///
+/// ```ignore
+/// #[preempt::test]
+/// async fn adds_up() {
+///     assert_eq!(1 + 1, 2);
+/// }
+/// ```
+///
+/// Takes the options of [`macro@main`]; the default flavor is `"current_thread"`, so
+/// `worker_threads` needs `flavor = "multi_thread"` beside it.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    entry_point::expand(EntryPoint::Test, args.into(), item.into()).into()
 }

@@ -1,0 +1,61 @@
+//! The tokens of the checks. Each is given the user's token that it belongs to (a loop's keyword,
+//! `fn`, `await`), and points there when the compiler has something to say about it.
+
+use crate::settings::{Root, generated};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::{Block, Expr, Stmt, parse_quote};
+
+/// Writes checks that call into `<root>::__private`.
+pub(crate) struct Checks {
+    root: Root,
+}
+
+impl Checks {
+    pub(crate) fn new(root: Root) -> Self {
+        Checks { root }
+    }
+
+    /// Output: `::preempt::__private::checkpoint();`
+    pub(crate) fn checkpoint(&self, span: Span) -> Stmt {
+        let checkpoint = self.function("checkpoint", span);
+        let call = quote_spanned!(generated(span)=> #checkpoint(););
+        parse_quote!(#call)
+    }
+
+    /// Output:
+    /// ```text
+    /// if ::preempt::__private::preempt_requested() {
+    ///     ::preempt::__private::yield_now().await;
+    /// }
+    /// ```
+    pub(crate) fn yield_point(&self, span: Span) -> Stmt {
+        let requested = self.function("preempt_requested", span);
+        let yield_now = self.function("yield_now", span);
+        let check = quote_spanned!(generated(span)=> if #requested() { #yield_now().await; });
+        parse_quote!(#check)
+    }
+
+    /// Input: `FUTURE` of a `FUTURE.await`
+    ///
+    /// Output: `::preempt::__private::give_way(FUTURE)`
+    pub(crate) fn give_way(&self, future: &Expr, span: Span) -> Expr {
+        let give_way = self.function("give_way", span);
+        let call = quote_spanned!(generated(span)=> #give_way(#future));
+        parse_quote!(#call)
+    }
+
+    fn function(&self, name: &str, span: Span) -> TokenStream {
+        let span = generated(span);
+        let root = self.root.at(span);
+        let name = syn::Ident::new(name, span);
+        quote_spanned!(span=> #root::__private::#name)
+    }
+}
+
+/// Puts `check` in front of a body, behind the items that it starts with: `use` and `fn` in front
+/// of the first statement is the order that readers and `clippy::items_after_statements` expect.
+pub(crate) fn insert(check: Stmt, body: &mut Block) {
+    let items = body.stmts.iter().take_while(|stmt| matches!(stmt, Stmt::Item(_))).count();
+    body.stmts.insert(items, check);
+}

@@ -1,0 +1,205 @@
+//! What `#[preemptible]` writes, token by token. What the result does is tested by running it, in
+//! the facade's `tests/preemptible_*.rs`; what it says, in `tests/ui`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+fn expand(item: TokenStream) -> String {
+    super::expand(quote!(crate = p), item).to_string()
+}
+
+macro_rules! expands {
+    ($($name:ident: { $($input:tt)* } => { $($output:tt)* })*) => {$(
+        #[test]
+        fn $name() {
+            assert_eq!(expand(quote!($($input)*)), quote!($($output)*).to_string());
+        }
+    )*};
+}
+
+expands! {
+    a_function_checks_at_entry: {
+        pub fn f(n: u8) -> u8 { n }
+    } => {
+        pub fn f(n: u8) -> u8 { p::__private::checkpoint(); n }
+    }
+
+    items_stay_in_front: {
+        fn f() { use a::b; fn g() { loop {} } b(); }
+    } => {
+        fn f() { use a::b; fn g() { loop {} } p::__private::checkpoint(); b(); }
+    }
+
+    sync_loops_check_at_the_top: {
+        fn f() {
+            'a: for x in y { g(x); }
+            while let Some(x) = y() && x > 1 { continue; }
+            loop { break 'a 1; }
+        }
+    } => {
+        fn f() {
+            p::__private::checkpoint();
+            'a: for x in y { p::__private::checkpoint(); g(x); }
+            while let Some(x) = y() && x > 1 { p::__private::checkpoint(); continue; }
+            loop { p::__private::checkpoint(); break 'a 1; }
+        }
+    }
+
+    an_async_fn_that_awaits_yields_at_entry: {
+        async fn f() { g().await; }
+    } => {
+        async fn f() {
+            if p::__private::preempt_requested() { p::__private::yield_now().await; }
+            g().await;
+        }
+    }
+
+    an_async_fn_that_never_awaits_does_not_grow: {
+        async fn f() { for x in y { g(x); } }
+    } => {
+        async fn f() {
+            p::__private::checkpoint();
+            for x in y { p::__private::checkpoint(); g(x); }
+        }
+    }
+
+    async_loops_check_in_their_awaits: {
+        async fn f() {
+            loop { let x = g().await?; h(x); }
+            while g().await { h(); }
+            for x in g().await { h(x); }
+        }
+    } => {
+        async fn f() {
+            if p::__private::preempt_requested() { p::__private::yield_now().await; }
+            loop { let x = p::__private::give_way(g()).await?; h(x); }
+            while p::__private::give_way(g()).await { h(); }
+            for x in g().await { p::__private::checkpoint(); h(x); }
+        }
+    }
+
+    iterations_that_may_not_await_check_at_the_top_too: {
+        async fn f() {
+            loop { if x { g().await; } }
+            loop { if x { continue; } g().await; }
+            loop { m!(continue); g().await; }
+            loop { m!(x); g().await; continue; }
+        }
+    } => {
+        async fn f() {
+            if p::__private::preempt_requested() { p::__private::yield_now().await; }
+            loop { p::__private::checkpoint(); if x { p::__private::give_way(g()).await; } }
+            loop { p::__private::checkpoint(); if x { continue; } p::__private::give_way(g()).await; }
+            loop { p::__private::checkpoint(); m!(continue); p::__private::give_way(g()).await; }
+            loop { m!(x); p::__private::give_way(g()).await; continue; }
+        }
+    }
+
+    each_context_follows_its_own_rule: {
+        fn f() {
+            let a = async move { loop { g().await; } };
+            let b = async |y| while x { g().await; };
+            loop { let c = async { g().await }; let d = |y| loop {}; }
+        }
+    } => {
+        fn f() {
+            p::__private::checkpoint();
+            let a = async move { loop { p::__private::give_way(g()).await; } };
+            let b = async |y| while x { p::__private::give_way(g()).await; };
+            loop {
+                p::__private::checkpoint();
+                let c = async { g().await };
+                let d = |y| loop { p::__private::checkpoint(); };
+            }
+        }
+    }
+
+    const_contexts_are_left_alone: {
+        fn f() {
+            const A: u8 = loop { break 1; };
+            let a = [loop { break 1 }; { loop { break 2 } }];
+            let b: [u8; { loop { break 1 } }] = const { loop { break [1] } };
+            g::<{ loop { break 1 } }>();
+        }
+    } => {
+        fn f() {
+            const A: u8 = loop { break 1; };
+            p::__private::checkpoint();
+            let a = [loop { p::__private::checkpoint(); break 1 }; { loop { break 2 } }];
+            let b: [u8; { loop { break 1 } }] = const { loop { break [1] } };
+            g::<{ loop { break 1 } }>();
+        }
+    }
+
+    macro_arguments_stay_tokens: {
+        fn f() { m! { loop {} }; }
+    } => {
+        fn f() { p::__private::checkpoint(); m! { loop {} }; }
+    }
+
+    containers_mean_what_can_have_checks: {
+        mod m {
+            fn a() {}
+            const fn b() {}
+            #[preemptible] fn c() {}
+            impl S { fn d() {} const fn e() {} const F: u8 = 1; #[unsafe(naked)] fn g() {} }
+            #[preempt::preemptible] impl S { fn h() {} }
+            trait T { fn i(); fn j() {} }
+            mod n { async fn k() {} }
+        }
+    } => {
+        mod m {
+            fn a() { p::__private::checkpoint(); }
+            const fn b() {}
+            #[preemptible] fn c() {}
+            impl S {
+                fn d() { p::__private::checkpoint(); }
+                const fn e() {}
+                const F: u8 = 1;
+                #[unsafe(naked)] fn g() {}
+            }
+            #[preempt::preemptible] impl S { fn h() {} }
+            trait T { fn i(); fn j() { p::__private::checkpoint(); } }
+            mod n { async fn k() { p::__private::checkpoint(); } }
+        }
+    }
+}
+
+#[test]
+fn the_facade_is_the_default() {
+    let expanded = super::expand(
+        quote!(),
+        quote!(
+            fn f() {}
+        ),
+    )
+    .to_string();
+    assert_eq!(
+        expanded,
+        quote!(
+            fn f() {
+                ::preempt::__private::checkpoint();
+            }
+        )
+        .to_string()
+    );
+}
+
+#[test]
+fn an_error_leaves_the_item_as_it_was() {
+    for item in [
+        quote!(
+            const fn f() {
+                loop {}
+            }
+        ),
+        quote!(
+            struct S;
+        ),
+        quote!(fn f() { ??? }),
+    ] {
+        let expanded = expand(item.clone()).to_string();
+        assert!(expanded.contains("compile_error"), "{expanded}");
+        assert!(expanded.ends_with(&item.to_string()), "{expanded}");
+    }
+}

@@ -1,0 +1,4 @@
+#[preempt_macros::main]
+async fn main(args: Vec<String>) {
+    drop(args);
+}

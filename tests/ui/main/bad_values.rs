@@ -1,0 +1,5 @@
+#[path = "../stand_in.rs"]
+mod stand_in;
+
+#[preempt_macros::main(flavor = 1, worker_threads = "2", crate = stand_in)]
+async fn main() {}

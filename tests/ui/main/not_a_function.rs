@@ -1,0 +1,4 @@
+#[preempt_macros::main]
+struct Main;
+
+fn main() {}

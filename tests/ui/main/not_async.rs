@@ -1,0 +1,2 @@
+#[preempt_macros::main]
+fn main() {}

@@ -1,0 +1,8 @@
+use preempt::preemptible;
+
+fn main() {
+    #[preemptible]
+    struct Local;
+
+    let _ = Local;
+}

@@ -1,0 +1,9 @@
+use preempt::preemptible;
+
+#[preemptible]
+#[preemptible]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,12 @@
+use preempt::preemptible;
+
+#[preemptible(evry = 3)]
+fn work() {}
+
+#[preemptible(crate = preempt, loops)]
+fn other() {}
+
+fn main() {
+    work();
+    other();
+}

@@ -1,0 +1,4 @@
+#[preempt_macros::test]
+async fn works(x: u32, y: u32) {}
+
+fn main() {}

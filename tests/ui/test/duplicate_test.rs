@@ -1,0 +1,5 @@
+#[preempt_macros::test]
+#[test]
+async fn works() {}
+
+fn main() {}

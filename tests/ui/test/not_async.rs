@@ -1,0 +1,4 @@
+#[preempt_macros::test]
+fn works() {}
+
+fn main() {}
