@@ -59,12 +59,13 @@ pub use preempt_checkpoint::{checkpoint, no_preempt};
 pub use preempt_executor::{runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 
-/// Tasks: spawning them, waiting for them, ending them.
-///
-/// [`spawn`] starts a task and returns a [`JoinHandle`]; dropping the handle detaches the task. A
-/// panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks has
-/// [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
 pub mod task {
+    //! Tasks: spawning them, waiting for them, ending them.
+    //!
+    //! [`spawn`] starts a task and returns a [`JoinHandle`]; dropping the handle detaches the task.
+    //! A panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks
+    //! has [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
+
     pub use preempt_checkpoint::yield_now;
     pub use preempt_executor::task::*;
     pub use preempt_executor::{block_in_place, spawn, spawn_blocking};
@@ -72,3 +73,8 @@ pub mod task {
 
 #[doc(hidden)]
 pub use preempt_checkpoint::__private;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
