@@ -5,7 +5,9 @@
 //! the same thread may read all of it.
 
 use crate::runtime::Hook;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, compiler_fence,
+};
 
 pub(crate) struct Local {
     requested: AtomicBool,
@@ -37,13 +39,17 @@ impl Local {
         self.depth.load(Relaxed)
     }
 
+    /// The fences keep the compiler from moving the section's code out of the section: a signal
+    /// handler of this thread looks at the depth.
     #[inline]
     pub(crate) fn enter_no_preempt(&self) {
         self.depth.store(self.depth.load(Relaxed) + 1, Relaxed);
+        compiler_fence(SeqCst);
     }
 
     #[inline]
     pub(crate) fn leave_no_preempt(&self) {
+        compiler_fence(SeqCst);
         self.depth.store(self.depth.load(Relaxed) - 1, Relaxed);
     }
 

@@ -35,6 +35,19 @@ pub fn no_preempt_depth() -> u32 {
     local::with(|local| local.depth())
 }
 
+/// Opens a `no_preempt` section that ends with [`leave`], for a runtime's own code: unlike
+/// [`no_preempt`](crate::no_preempt) its end is no checkpoint.
+#[inline]
+pub fn enter() {
+    local::with(|local| local.enter_no_preempt());
+}
+
+/// Ends the section of [`enter`]. Each `enter` is followed by one `leave` on the same thread.
+#[inline]
+pub fn leave() {
+    local::with(|local| local.leave_no_preempt());
+}
+
 /// The flag of the thread that calls this.
 #[must_use]
 pub fn this_thread() -> Flag {

@@ -3,12 +3,12 @@
 use crate::context::{self, BlockedBy};
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
+use crate::sync::{Condvar, Mutex};
 use crate::task::{self, JoinHandle, Runnable, Unregistered};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -58,16 +58,12 @@ impl BlockingPool {
         }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn threads(&self) -> usize {
-        self.inner().threads
+        self.inner.lock().threads
     }
 
     fn push(&self, runnable: Runnable, handle: &Handle) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         if inner.closed {
             drop(inner);
             runnable.shut_down();
@@ -96,7 +92,7 @@ impl BlockingPool {
             }
         };
         let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         inner.threads -= 1;
         let stuck = inner.threads == 0;
         drop(inner);
@@ -116,20 +112,19 @@ impl BlockingPool {
     /// The next job; `None`: the thread was idle for too long, or the pool is closed. It no longer
     /// counts then.
     fn next(&self) -> Option<Runnable> {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let deadline = Instant::now() + self.keep_alive;
+        let mut in_time = true;
         loop {
             if let Some(runnable) = inner.queue.pop_front() {
                 return Some(runnable);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if inner.closed || left.is_zero() {
+            if inner.closed || !in_time {
                 inner.threads -= 1;
                 return None;
             }
             inner.idle += 1;
-            (inner, _) =
-                self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner);
+            in_time = self.changed.wait_until(&mut inner, Some(deadline));
             inner.idle -= 1;
         }
     }
@@ -137,7 +132,7 @@ impl BlockingPool {
     /// Takes no more jobs, and cancels those that no thread has begun.
     pub(crate) fn close(&self) {
         let queue = {
-            let mut inner = self.inner();
+            let mut inner = self.inner.lock();
             inner.closed = true;
             std::mem::take(&mut inner.queue)
         };
@@ -147,18 +142,11 @@ impl BlockingPool {
 
     /// Waits until all threads have ended. `false`: not before the deadline.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         while inner.threads > 0 {
-            let Some(deadline) = deadline else {
-                inner = self.one_left.wait(inner).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            if !self.one_left.wait_until(&mut inner, deadline) {
+                return inner.threads == 0;
             }
-            (inner, _) =
-                self.one_left.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner);
         }
         true
     }

@@ -1,5 +1,5 @@
-//! What a thread knows about the runtime that it is in. Thread-local, so it belongs to the thread
-//! (later: the fiber) and not to the machine.
+//! What a thread knows about the runtime that it is in. Thread-local, so it belongs to the fiber
+//! and not to the machine: after a switch `SEAT` is set again, the others are right as they are.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -9,8 +9,10 @@
 //! | `TASK` | the task that is being polled |
 
 use crate::runtime::Handle;
-use crate::scheduler::{Processor, Scheduler, Seat};
+use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint};
+use crate::sync::Critical;
 use crate::task::Id;
+use preempt_checkpoint::runtime as checkpoint;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::ptr;
@@ -42,6 +44,7 @@ pub(crate) struct Seated {
 
 /// Makes `seat` the thread's seat. The guard must go before the seat moves or goes.
 pub(crate) fn sit(seat: &Seat) -> Seated {
+    checkpoint::install(on_checkpoint);
     Seated {
         previous_seat: SEAT.replace(seat),
         _entered: enter(Handle::of(seat.scheduler())),
@@ -52,7 +55,17 @@ pub(crate) fn sit(seat: &Seat) -> Seated {
 impl Drop for Seated {
     fn drop(&mut self) {
         SEAT.set(self.previous_seat);
+        checkpoint::uninstall();
     }
+}
+
+/// To be called when this fiber was continued, maybe by another machine.
+pub(crate) fn reseat() {
+    let Some(fiber) = preempt_fiber::current() else { return };
+    let machine = ptr::with_exposed_provenance::<Machine>(fiber.machine_token());
+    // SAFETY: the token is the address of the machine that this runs on, which lives as long as
+    // its thread.
+    SEAT.set(unsafe { &*machine }.seat());
 }
 
 /// Calls `f` with this thread's seat, if it has one.
@@ -67,6 +80,8 @@ pub(crate) fn with_held<R>(
     scheduler: &Scheduler,
     f: impl FnOnce(Option<(&Seat, &Processor)>) -> R,
 ) -> R {
+    // Between the look at the seat and the end of what is done with it the poll stays where it is.
+    let _critical = Critical::enter();
     with_seat(|seat| {
         let seat = seat.filter(|seat| ptr::eq(&**seat.scheduler(), scheduler));
         f(seat.and_then(|seat| Some((seat, seat.held()?))))

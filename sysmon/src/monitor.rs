@@ -40,9 +40,22 @@ pub trait Scheduler: Send + Sync + 'static {
     fn next_timer(&self) -> Option<Instant>;
     /// Raises the flag of the poll `slice`, if it is still running.
     fn request(&self, processor: usize, slice: Slice);
+    /// Sends a signal to the thread that is in the poll `slice`.
+    fn interrupt(&self, processor: usize, slice: Slice) -> Interrupted;
+    /// Called at every look: the time to make ready what the other calls may need.
+    fn prepare(&self);
     /// Gives the processor to another machine. `false`: the poll has ended meanwhile, or there is
     /// no machine to be had.
     fn hand_off(&self, processor: usize, slice: Slice) -> bool;
+}
+
+/// What became of an interruption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// The signal was sent, or there was nothing to send it to any more.
+    Done,
+    /// The thread sleeps in the kernel. A signal would only disturb what it waits for.
+    Asleep,
 }
 
 /// A handle to the monitor thread. [`stop`](Monitor::stop) ends it.
@@ -145,6 +158,7 @@ struct TrackedPoll {
     slice: Slice,
     first_seen: Instant,
     requested: Option<Instant>,
+    interrupted: Option<Instant>,
 }
 
 impl Tracked {
@@ -153,7 +167,12 @@ impl Tracked {
         match (seen, &self.poll) {
             (Some(slice), Some(known)) if known.slice == slice => {}
             (Some(slice), _) => {
-                self.poll = Some(TrackedPoll { slice, first_seen: now, requested: None });
+                self.poll = Some(TrackedPoll {
+                    slice,
+                    first_seen: now,
+                    requested: None,
+                    interrupted: None,
+                });
             }
             (None, _) => self.poll = None,
         }
@@ -174,6 +193,7 @@ impl<S: Scheduler> Watcher<S> {
         while !self.thread.shared.stopped.load(SeqCst) {
             let now = Instant::now();
             self.fire_due_timers(now);
+            self.scheduler.prepare();
             let waiting = self.scheduler.waiting();
             if self.look_at_processors(now, waiting) {
                 self.pace.quicken();
@@ -215,8 +235,10 @@ impl<S: Scheduler> Watcher<S> {
         let grace = self.limits.grace?;
         let mut longest: Option<(usize, Instant)> = None;
         for (index, tracked) in self.polls.iter().enumerate() {
-            let since = tracked.poll?.first_seen;
-            if now.saturating_duration_since(since) < grace {
+            let poll = tracked.poll?;
+            let since = poll.first_seen;
+            let is_background = self.scheduler.watch(index).is_background(poll.slice);
+            if !is_background && now.saturating_duration_since(since) < grace {
                 return None;
             }
             if longest.is_none_or(|(_, other)| since < other) {
@@ -272,13 +294,27 @@ fn act<S: Scheduler>(
     now: Instant,
 ) -> bool {
     let age = |since: Instant| now.saturating_duration_since(since);
-    let seen = Poll { age: age(poll.first_seen), requested: poll.requested.map(age) };
+    let seen = Poll {
+        age: age(poll.first_seen),
+        requested: poll.requested.map(age),
+        interrupted: poll.interrupted.map(age),
+        is_background: scheduler.watch(index).is_background(poll.slice),
+    };
     match policy::decide(seen, waiting, limits) {
         Decision::Leave => false,
         Decision::Request => {
             poll.requested = Some(now);
             scheduler.request(index, poll.slice);
             true
+        }
+        Decision::Interrupt => {
+            poll.interrupted = Some(now);
+            match scheduler.interrupt(index, poll.slice) {
+                Interrupted::Done => true,
+                Interrupted::Asleep => {
+                    limits.patience.is_some() && scheduler.hand_off(index, poll.slice)
+                }
+            }
         }
         Decision::HandOff => {
             let handed_off = scheduler.hand_off(index, poll.slice);

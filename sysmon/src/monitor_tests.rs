@@ -40,6 +40,11 @@ impl Scheduler for Fake {
     fn request(&self, processor: usize, _slice: Slice) {
         self.calls.lock().unwrap().push(("request", processor));
     }
+    fn interrupt(&self, processor: usize, _slice: Slice) -> Interrupted {
+        self.calls.lock().unwrap().push(("interrupt", processor));
+        Interrupted::Done
+    }
+    fn prepare(&self) {}
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let taken = self.watches[processor].retake(slice);
         if taken {
@@ -52,6 +57,7 @@ impl Scheduler for Fake {
 const LIMITS: Limits = Limits {
     time_slice: Duration::from_millis(2),
     grace: Some(Duration::from_micros(100)),
+    interrupt_interval: None,
     patience: Some(Duration::from_millis(1)),
 };
 

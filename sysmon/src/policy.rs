@@ -1,5 +1,11 @@
 //! What to do about one poll: a pure function, tested by tables.
 //!
+//! ```text
+//!   allowed time over      asked and still there      slice over and still there
+//!   ───────────────────▶ Request ──────────────▶ Interrupt .. ──────────────▶ HandOff
+//!   (the flag)             (the signal, again and again)        (another thread)
+//! ```
+//!
 //! Rejected: preempting by age alone, as Go does (137 SIGURG in 3 s for a goroutine that nobody
 //! waits behind). A poll may run as long as it likes while every other task is served.
 
@@ -12,6 +18,10 @@ pub struct Poll {
     pub age: Duration,
     /// How long ago it was asked to give way.
     pub requested: Option<Duration>,
+    /// How long ago it was last interrupted by a signal.
+    pub interrupted: Option<Duration>,
+    /// Whether it is the rest of a poll that had to be preempted before.
+    pub is_background: bool,
 }
 
 /// Who waits for a processor.
@@ -33,6 +43,9 @@ pub struct Limits {
     /// How long it may run while a fresh task waits and every processor is in a poll; `None`: as
     /// long as the time slice.
     pub grace: Option<Duration>,
+    /// How long after a request, and after each other, signals are sent to a poll that reaches no
+    /// checkpoint; `None`: no signals.
+    pub interrupt_interval: Option<Duration>,
     /// How long after a request a poll that outlived its slice keeps its processor; `None`: for
     /// good (no hand-off).
     pub patience: Option<Duration>,
@@ -45,6 +58,8 @@ pub enum Decision {
     Leave,
     /// Ask it to give way at its next checkpoint.
     Request,
+    /// Send its thread a signal, whose handler detaches it if it is at an async-safe point.
+    Interrupt,
     /// Give its processor to another machine.
     HandOff,
 }
@@ -54,18 +69,22 @@ pub enum Decision {
 pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
     let allowed = match (waiting, limits.grace) {
         (Waiting::Nobody, _) => return Decision::Leave,
+        // It has had its chance to be short.
+        (Waiting::Fresh, Some(_)) if poll.is_background => Duration::ZERO,
         (Waiting::Fresh, Some(grace)) => grace.min(limits.time_slice),
         (Waiting::Fresh, None) | (Waiting::Background, _) => limits.time_slice,
     };
-    match poll.requested {
-        None if poll.age >= allowed => Decision::Request,
-        None => Decision::Leave,
-        // A hand-off costs a thread, so it takes a whole slice, even for a fresh task.
-        Some(since) if poll.age >= limits.time_slice => match limits.patience {
-            Some(patience) if since >= patience => Decision::HandOff,
-            _ => Decision::Leave,
-        },
-        Some(_) => Decision::Leave,
+    let Some(asked) = poll.requested else {
+        return if poll.age >= allowed { Decision::Request } else { Decision::Leave };
+    };
+    // A hand-off costs a thread, so it takes a whole slice, even for a fresh task.
+    let out_of_patience = limits.patience.is_some_and(|patience| asked >= patience);
+    if out_of_patience && poll.age >= limits.time_slice {
+        return Decision::HandOff;
+    }
+    match limits.interrupt_interval {
+        Some(interval) if poll.interrupted.unwrap_or(asked) >= interval => Decision::Interrupt,
+        _ => Decision::Leave,
     }
 }
 
@@ -78,6 +97,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         time_slice: Duration::from_millis(10),
         grace: Some(Duration::from_micros(100)),
+        interrupt_interval: None,
         patience: Some(Duration::from_millis(1)),
     };
 
@@ -90,8 +110,38 @@ mod tests {
         let poll = Poll {
             age: Duration::from_micros(age_us),
             requested: requested_us.map(Duration::from_micros),
+            interrupted: None,
+            is_background: false,
         };
         decide(poll, waiting, limits)
+    }
+
+    #[test]
+    fn signals_follow_a_request_and_each_other_at_the_interval() {
+        let us = Duration::from_micros;
+        let limits = Limits { interrupt_interval: Some(us(20)), ..LIMITS };
+        let decided = |age, requested, interrupted: Option<u64>| {
+            let poll = Poll {
+                age: us(age),
+                requested: Some(us(requested)),
+                interrupted: interrupted.map(us),
+                is_background: false,
+            };
+            decide(poll, Fresh, &limits)
+        };
+        assert_eq!(decided(120, 19, None), Leave, "time to reach a checkpoint");
+        assert_eq!(decided(120, 20, None), Interrupt);
+        assert_eq!(decided(130, 30, Some(10)), Leave);
+        assert_eq!(decided(140, 40, Some(20)), Interrupt, "it was refused");
+        assert_eq!(decided(11_000, 10_900, Some(20)), HandOff, "refused for a whole slice");
+    }
+
+    #[test]
+    fn the_rest_of_a_preempted_poll_has_no_grace() {
+        let poll =
+            Poll { age: Duration::ZERO, requested: None, interrupted: None, is_background: true };
+        assert_eq!(decide(poll, Fresh, &LIMITS), Request);
+        assert_eq!(decide(poll, Background, &LIMITS), Leave, "but a slice beside its like");
     }
 
     #[test]

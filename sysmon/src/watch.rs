@@ -33,11 +33,27 @@ struct Words {
     poll: AtomicU64,
     /// The poll that was last asked to give way.
     requested: AtomicU64,
+    /// The last poll that had been preempted before.
+    background: AtomicU64,
 }
 
 /// One poll on one processor. Never used twice on the same processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice(u64);
+
+impl Slice {
+    /// As a number other than zero.
+    #[must_use]
+    pub fn into_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The slice that [`into_bits`](Self::into_bits) was called on; `None` for zero.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        (bits != 0).then_some(Slice(bits))
+    }
+}
 
 impl Watch {
     /// A processor that is not in a poll.
@@ -47,6 +63,7 @@ impl Watch {
             words: CachePadded::new(Words {
                 poll: AtomicU64::new(0),
                 requested: AtomicU64::new(0),
+                background: AtomicU64::new(0),
             }),
         }
     }
@@ -60,6 +77,19 @@ impl Watch {
         // wrote to the processor before the poll.
         self.words.poll.store(word, Release);
         Slice(word)
+    }
+
+    /// As [`begin_poll`](Self::begin_poll), for the rest of a poll that was preempted: it gives way
+    /// to fresh tasks without a grace.
+    pub fn begin_background_poll(&self) -> Slice {
+        self.words.background.store(self.words.poll.load(Relaxed) + 1, Relaxed);
+        self.begin_poll()
+    }
+
+    /// Whether `slice` is the rest of a poll that was preempted.
+    #[must_use]
+    pub fn is_background(&self, slice: Slice) -> bool {
+        self.words.background.load(Relaxed) == slice.0
     }
 
     /// The poll is over. `false`: the processor was taken away during it and now belongs to

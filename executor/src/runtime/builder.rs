@@ -3,6 +3,7 @@
 use super::Runtime;
 use super::config::{Config, Flavor};
 use crate::scheduler::idle::MOST_PROCESSORS;
+use preempt_fiber::Backend;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -14,6 +15,13 @@ const WORKERS_VARIABLE: &str = "PREEMPT_WORKERS";
 
 /// As in Go.
 const DEFAULT_TIME_SLICE: Duration = Duration::from_millis(10);
+
+#[cfg(unix)]
+const DEFAULT_SIGNAL: i32 = libc::SIGURG;
+#[cfg(not(unix))]
+const DEFAULT_SIGNAL: i32 = 0;
+
+const MOST_DETACHED: usize = 16_384;
 
 const SHORTEST_TIME_SLICE: Duration = Duration::from_micros(100);
 const LONGEST_TIME_SLICE: Duration = Duration::from_secs(60);
@@ -49,6 +57,10 @@ impl Builder {
             processors: 1,
             time_slice: DEFAULT_TIME_SLICE,
             hand_off: true,
+            forced_preemption: true,
+            preemption_signal: DEFAULT_SIGNAL,
+            max_detached: 256,
+            backend: None,
             preempt_on_wake: true,
             max_blocking_threads: 512,
             blocking_keep_alive: Duration::from_secs(10),
@@ -95,6 +107,42 @@ impl Builder {
     /// thread. The default is `true`; with `false` only checkpoints and awaits end a poll.
     pub fn hand_off(&mut self, on: bool) -> &mut Self {
         self.config.hand_off = on;
+        self
+    }
+
+    /// Whether a poll that reaches no checkpoint is suspended by a signal. The default is `true`,
+    /// on platforms that can (x86-64 Linux with glibc); with `false` such a poll is handed off.
+    pub fn forced_preemption(&mut self, on: bool) -> &mut Self {
+        self.config.forced_preemption = on;
+        self
+    }
+
+    /// The signal of forced preemption. The default is `SIGURG`, as in Go. It is chosen once per
+    /// process; `build` fails if another runtime uses another one.
+    pub fn preemption_signal(&mut self, signal: i32) -> &mut Self {
+        self.config.preemption_signal = signal;
+        self
+    }
+
+    /// How many polls may be suspended in the middle at a time; each takes a stack. Beyond that
+    /// they are handed off. The default is 256; with zero nothing is ever suspended.
+    ///
+    /// # Panics
+    /// If it is more than 16,384.
+    #[track_caller]
+    pub fn max_detached(&mut self, count: usize) -> &mut Self {
+        assert!(
+            count <= MOST_DETACHED,
+            "`max_detached` must be 0 to {MOST_DETACHED}, not {count}: each takes a thread"
+        );
+        self.config.max_detached = count;
+        self
+    }
+
+    /// How a poll's stack is left and entered again. The default is the platform's fastest; the
+    /// environment variable `PREEMPT_FIBER_BACKEND` (`user`, `kernel`) goes before both.
+    pub fn backend(&mut self, backend: Backend) -> &mut Self {
+        self.config.backend = Some(backend);
         self
     }
 

@@ -1,7 +1,9 @@
 //! The settings of a runtime, checked.
 
+use preempt_fiber::{Backend, Pool};
 use preempt_sysmon::policy::Limits;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -21,6 +23,13 @@ const MOST_HAND_OFFS: usize = 256;
 /// How long a poll keeps its processor after it was asked to give way: time to reach a checkpoint.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// How long after it was asked a poll without checkpoints is interrupted, and how long one that was
+/// at an unsafe point is left until the next try.
+const INTERRUPT_INTERVAL: Duration = Duration::from_micros(20);
+
+/// How many fibers are kept ready at most.
+const MOST_SPARE_FIBERS: usize = 8;
+
 /// How long a poll may run when a fresh task waits and every processor is busy.
 const GRACE: Duration = Duration::from_micros(100);
 
@@ -32,6 +41,10 @@ pub(crate) struct Config {
     pub(crate) processors: usize,
     pub(crate) time_slice: Duration,
     pub(crate) hand_off: bool,
+    pub(crate) forced_preemption: bool,
+    pub(crate) preemption_signal: i32,
+    pub(crate) max_detached: usize,
+    pub(crate) backend: Option<Backend>,
     pub(crate) preempt_on_wake: bool,
     pub(crate) max_blocking_threads: usize,
     pub(crate) blocking_keep_alive: Duration,
@@ -47,7 +60,47 @@ impl Config {
         Limits {
             time_slice: self.time_slice,
             grace: self.preempt_on_wake.then_some(GRACE),
+            interrupt_interval: self.sends_signals().then_some(INTERRUPT_INTERVAL),
             patience: self.hand_off.then_some(PATIENCE),
+        }
+    }
+
+    fn sends_signals(&self) -> bool {
+        self.flavor == Flavor::MultiThread && self.forced_preemption && self.max_detached > 0
+    }
+
+    /// How many fibers are kept ready for the next polls that are detached.
+    pub(crate) fn spare_fibers(&self) -> usize {
+        (self.processors + 1).min(MOST_SPARE_FIBERS).min(self.max_detached)
+    }
+
+    pub(crate) fn most_fibers(&self) -> usize {
+        self.most_machines() + self.max_detached + MOST_SPARE_FIBERS
+    }
+
+    /// A pool without fibers; `None`: nothing is to be detached, or nothing can be on this platform.
+    ///
+    /// # Errors
+    /// When the environment variable that chooses the backend names none.
+    pub(crate) fn fiber_pool(&self) -> io::Result<Option<Pool>> {
+        if self.max_detached == 0 {
+            return Ok(None);
+        }
+        let builder = preempt_fiber::Builder::new()
+            .max_fibers(self.processors + self.max_detached + self.spare_fibers())
+            .thread_name(self.thread_name.clone());
+        let builder = match self.backend {
+            Some(backend) => builder.backend(backend),
+            None => builder,
+        };
+        let builder = match self.thread_stack_size {
+            Some(bytes) => builder.stack_bytes(bytes),
+            None => builder,
+        };
+        match builder.build() {
+            Ok(pool) => Ok(Some(pool)),
+            Err(preempt_fiber::Error::Unsupported(None)) => Ok(None),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
         }
     }
 
@@ -83,6 +136,9 @@ impl fmt::Debug for Config {
             .field("processors", &self.processors)
             .field("time_slice", &self.time_slice)
             .field("hand_off", &self.hand_off)
+            .field("forced_preemption", &self.forced_preemption)
+            .field("max_detached", &self.max_detached)
+            .field("backend", &self.backend)
             .field("preempt_on_wake", &self.preempt_on_wake)
             .field("max_blocking_threads", &self.max_blocking_threads)
             .field("thread_name", &self.thread_name)

@@ -5,7 +5,8 @@
 //! seat when it becomes free.
 
 use super::block_on::Sleeper;
-use crate::scheduler::{Scheduler, Seat};
+use crate::context;
+use crate::scheduler::{Machine, Scheduler, Seat, worker};
 use crate::sync::Mutex;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -56,7 +57,7 @@ impl CurrentThread {
         (!self.seat_taken.swap(true, SeqCst)).then(|| {
             let _was_picked = self.scheduler.idle.unpark(PROCESSOR);
             self.scheduler.monitor.work_started();
-            TakenSeat { driver: self, seat: Seat::new(self.scheduler.clone()) }
+            TakenSeat { driver: self, seat: Seat::new(self.scheduler.clone(), Machine::new()) }
         })
     }
 
@@ -79,18 +80,18 @@ struct TakenSeat<'a> {
 
 impl TakenSeat<'_> {
     fn run_until<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
-        let _seated = self.seat.sit();
+        let _seated = context::sit(&self.seat);
         self.seat.take(PROCESSOR);
         let main = Arc::new(Main { woken: AtomicBool::new(true), scheduler: self.scheduler() });
         let waker = Waker::from(main.clone());
         let mut cx = Context::from_waker(&waker);
         loop {
             if main.woken.swap(false, SeqCst)
-                && let Poll::Ready(output) = self.seat.poll_main(future.as_mut(), &mut cx)
+                && let Poll::Ready(output) = worker::poll_main(&self.seat, future.as_mut(), &mut cx)
             {
                 return output;
             }
-            self.seat.step();
+            worker::step_in_block_on(&self.seat);
         }
     }
 
@@ -101,6 +102,7 @@ impl TakenSeat<'_> {
 
 impl Drop for TakenSeat<'_> {
     fn drop(&mut self) {
+        self.seat.leave();
         let _searchers = self.driver.scheduler.idle.park(PROCESSOR, self.seat.was_searching());
         self.driver.seat_taken.store(false, SeqCst);
         if let Some(next) = self.driver.waiting.lock().first() {

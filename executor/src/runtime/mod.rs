@@ -6,10 +6,11 @@ mod config;
 mod current_thread;
 mod handle;
 
-pub use crate::metrics::RuntimeMetrics;
+pub use crate::metrics::{Refusals, RuntimeMetrics};
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use preempt_fiber::Backend;
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};
@@ -72,6 +73,7 @@ impl Runtime {
             Runtime { handle: Handle::of(&scheduler), driver, monitor: Mutex::new(Some(monitor)) };
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.
+            scheduler.make_fibers()?;
             scheduler.start_machines()?;
         }
         Ok(runtime)
@@ -159,9 +161,13 @@ impl Runtime {
             scheduler.blocking.close();
             scheduler.close();
         }
+        if !scheduler.machines.wait_until_gone(polls_until) {
+            scheduler.abandon();
+        }
+        scheduler.monitor.stop();
         // It has been told to stop and waits for nobody. It does not panic: no user code runs on it.
         drop(monitor.join());
-        scheduler.wait_until_closed(polls_until);
+        scheduler.finish();
         scheduler.blocking.wait_until_gone(blocking_until);
     }
 }

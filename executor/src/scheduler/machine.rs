@@ -13,16 +13,30 @@
 use super::Scheduler;
 use super::parker::Parker;
 use super::seat::Seat;
-use crate::sync::Mutex;
+use super::worker;
+use crate::preempt;
+use crate::sync::{Condvar, Mutex};
 use std::io;
-use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
-
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 /// A thread that runs tasks.
 pub(crate) struct Machine {
     offer: Mutex<Offer>,
     parker: Parker,
+    /// What switches the thread between fibers. Its token is this machine's address.
+    fibers: preempt_fiber::Machine,
+    /// The monitor has taken its processor in the middle of a poll that still runs.
+    orphaned: AtomicBool,
+    /// A signal was sent to the machine and has not been handled.
+    signal_expected: AtomicBool,
+    /// When the last signal was sent.
+    last_signal: Mutex<Option<Instant>>,
+    /// The signals that its thread blocks when a poll begins.
+    signal_mask: AtomicU64,
+    /// The thread's seat. Set by the thread before it enters a fiber, valid until it ends.
+    seat: AtomicPtr<Seat>,
 }
 
 enum Offer {
@@ -33,6 +47,60 @@ enum Offer {
 }
 
 impl Machine {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new_cyclic(|this: &Weak<Machine>| Machine {
+            offer: Mutex::new(Offer::Nothing),
+            parker: Parker::new(),
+            fibers: preempt_fiber::Machine::new(this.as_ptr().expose_provenance()),
+            orphaned: AtomicBool::new(false),
+            signal_expected: AtomicBool::new(false),
+            last_signal: Mutex::new(None),
+            signal_mask: AtomicU64::new(0),
+            seat: AtomicPtr::new(std::ptr::null_mut()),
+        })
+    }
+
+    /// The seat of the machine's thread.
+    pub(crate) fn seat(&self) -> *const Seat {
+        self.seat.load(Relaxed)
+    }
+
+    pub(crate) fn fibers(&self) -> &preempt_fiber::Machine {
+        &self.fibers
+    }
+
+    /// A signal is about to be sent. `false`: one is on its way already. Called by the monitor.
+    pub(crate) fn expect_signal(&self) -> bool {
+        /// A signal that came in the middle of a switch is not taken note of; it is sent again.
+        const LOST_AFTER: Duration = Duration::from_millis(1);
+        let mut last = self.last_signal.lock();
+        let pending = self.signal_expected.load(SeqCst);
+        if pending && last.is_some_and(|last| last.elapsed() < LOST_AFTER) {
+            return false;
+        }
+        *last = Some(Instant::now());
+        self.signal_expected.store(true, SeqCst);
+        true
+    }
+
+    /// Whether a signal was sent that has not been handled.
+    pub(crate) fn take_expected_signal(&self) -> bool {
+        self.signal_expected.swap(false, SeqCst)
+    }
+
+    /// Whether it runs a poll whose processor the monitor has taken.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.orphaned.load(SeqCst)
+    }
+
+    pub(crate) fn set_orphaned(&self, orphaned: bool) {
+        self.orphaned.store(orphaned, SeqCst);
+    }
+
+    pub(crate) fn signal_mask(&self) -> u64 {
+        self.signal_mask.load(Relaxed)
+    }
+
     /// Gives the machine a processor, which the caller holds.
     pub(crate) fn offer(&self, processor: usize) {
         *self.offer.lock() = Offer::Processor(processor);
@@ -45,7 +113,7 @@ impl Machine {
     }
 
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.
-    fn wait_for_processor(&self) -> Option<usize> {
+    pub(super) fn wait_for_processor(&self) -> Option<usize> {
         loop {
             match std::mem::replace(&mut *self.offer.lock(), Offer::Nothing) {
                 Offer::Nothing => {}
@@ -60,8 +128,7 @@ impl Machine {
 /// All machines of a runtime.
 #[derive(Default)]
 pub(crate) struct Machines {
-    // std's mutex, as it is waited on with std's condition variable.
-    roll: std::sync::Mutex<Roll>,
+    roll: Mutex<Roll>,
     one_left: Condvar,
 }
 
@@ -74,17 +141,13 @@ struct Roll {
 }
 
 impl Machines {
-    fn roll(&self) -> MutexGuard<'_, Roll> {
-        self.roll.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A machine without a processor: a spare one, or a new thread.
     ///
     /// # Errors
     /// When the operating system makes no thread, or the runtime has its fill of them.
     pub(crate) fn obtain(&self, scheduler: &Arc<Scheduler>) -> io::Result<Arc<Machine>> {
         {
-            let mut roll = self.roll();
+            let mut roll = self.roll.lock();
             if roll.closed {
                 return Err(io::Error::other("the runtime has shut down"));
             }
@@ -100,11 +163,10 @@ impl Machines {
     }
 
     fn create(&self, scheduler: &Arc<Scheduler>) -> io::Result<Arc<Machine>> {
-        let machine =
-            Arc::new(Machine { offer: Mutex::new(Offer::Nothing), parker: Parker::new() });
+        let machine = Machine::new();
         let body = {
             let (scheduler, machine) = (scheduler.clone(), machine.clone());
-            move || live(&scheduler, machine)
+            move || live(scheduler, machine)
         };
         scheduler.config.thread_builder().spawn(body)?;
         Ok(machine)
@@ -112,7 +174,7 @@ impl Machines {
 
     /// Takes back a machine that has no processor.
     pub(crate) fn put_back(&self, machine: Arc<Machine>) {
-        let mut roll = self.roll();
+        let mut roll = self.roll.lock();
         if roll.closed {
             machine.dismiss();
         } else {
@@ -122,65 +184,44 @@ impl Machines {
 
     /// Sends all spare machines home, and each other one when it comes back.
     pub(crate) fn close(&self) {
-        let mut roll = self.roll();
+        let mut roll = self.roll.lock();
         roll.closed = true;
         roll.spare.drain(..).for_each(|machine| machine.dismiss());
     }
 
     fn left(&self) {
-        self.roll().alive -= 1;
+        self.roll.lock().alive -= 1;
         self.one_left.notify_all();
     }
 
     /// Waits until all threads have ended. `false`: not before the deadline.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        let mut roll = self.roll();
+        let mut roll = self.roll.lock();
         while roll.alive > 0 {
-            let Some(deadline) = deadline else {
-                roll = self.one_left.wait(roll).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            if !self.one_left.wait_until(&mut roll, deadline) {
+                return roll.alive == 0;
             }
-            (roll, _) =
-                self.one_left.wait_timeout(roll, left).unwrap_or_else(PoisonError::into_inner);
         }
         true
     }
 
     /// How many threads there are.
     pub(crate) fn alive(&self) -> usize {
-        self.roll().alive
-    }
-}
-
-/// Says that a machine's thread has ended, also if it unwinds.
-struct Farewell<'a>(&'a Arc<Scheduler>);
-
-impl Drop for Farewell<'_> {
-    fn drop(&mut self) {
-        self.0.machines.left();
+        self.roll.lock().alive
     }
 }
 
 /// The life of a machine's thread.
-fn live(scheduler: &Arc<Scheduler>, machine: Arc<Machine>) {
-    let _farewell = Farewell(scheduler);
+fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>) {
     prepare_thread();
-    scheduler.config.on_thread_start();
-    {
-        let seat = Seat::new(scheduler.clone());
-        let _seated = seat.sit();
-        while let Some(processor) = machine.wait_for_processor() {
-            seat.take(processor);
-            while seat.step() {}
-            seat.leave();
-            scheduler.machines.put_back(machine.clone());
-        }
-    }
-    scheduler.config.on_thread_stop();
+    machine.signal_mask.store(preempt::prepare_signal_mask(), Relaxed);
+    let seat = Seat::new(scheduler.clone(), machine.clone());
+    machine.seat.store((&raw const seat).cast_mut(), Relaxed);
+    worker::run(&seat);
+    // What the seat holds of the runtime goes before the thread is counted out.
+    drop(seat);
+    drop(machine);
+    scheduler.machines.left();
 }
 
 /// Asks the kernel for timers as precise as it can: its default is to be up to 50 us late.

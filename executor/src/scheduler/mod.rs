@@ -13,29 +13,35 @@
 //! [`Scheduler::hand_off`].
 
 mod background;
+mod detach;
 pub(crate) mod idle;
 mod machine;
 mod monitored;
 pub(crate) mod parker;
 mod queue;
 mod seat;
+pub(crate) mod worker;
 
-pub(crate) use machine::prepare_thread;
+pub(crate) use detach::{detach, on_checkpoint};
+pub(crate) use machine::{Machine, prepare_thread};
 pub(crate) use seat::Seat;
 
 use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
+use crate::preempt;
 use crate::report;
 use crate::runtime::Config;
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
 use background::Background;
+use detach::Detached;
 use idle::Idle;
 use machine::Machines;
 use parker::Parker;
 use preempt_checkpoint::runtime::Flag;
+use preempt_fiber::Pool;
 use preempt_sysmon::{Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
 use std::future::Future;
@@ -43,7 +49,7 @@ use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The right to run tasks, and what belongs to it.
 pub(crate) struct Processor {
@@ -52,9 +58,16 @@ pub(crate) struct Processor {
     pub(crate) watch: Watch,
     /// What its machine sleeps on while it has the processor.
     pub(crate) parker: Parker,
-    /// The flag of the thread that holds the processor. Whoever raises it holds the lock, and a
-    /// thread takes its flag out before it ends.
-    flag: Mutex<Option<Flag>>,
+    /// Whoever raises the holder's flag has the lock, and a thread or fiber takes its flag out
+    /// before it ends.
+    holder: Mutex<Option<Holder>>,
+}
+
+/// Who runs on a processor.
+struct Holder {
+    /// The flag of the thread or fiber.
+    flag: Flag,
+    machine: Arc<Machine>,
 }
 
 impl Processor {
@@ -64,24 +77,37 @@ impl Processor {
             queue: LocalQueue::new(),
             watch: Watch::new(),
             parker: Parker::new(),
-            flag: Mutex::new(None),
+            holder: Mutex::new(None),
         }
     }
 
-    fn set_flag(&self, flag: Option<Flag>) {
-        *self.flag.lock() = flag;
+    fn set_holder(&self, flag: Flag, machine: &Arc<Machine>) {
+        let holder = Holder { flag, machine: machine.clone() };
+        let previous = self.holder.lock().replace(holder);
+        drop(previous);
+    }
+
+    fn clear_holder(&self) {
+        let previous = self.holder.lock().take();
+        drop(previous);
+    }
+
+    /// The machine that runs `slice`, if it is still running.
+    fn machine_in(&self, slice: Slice) -> Option<Arc<Machine>> {
+        let holder = self.holder.lock();
+        holder.as_ref().filter(|_| self.watch.is_in(slice)).map(|holder| holder.machine.clone())
     }
 
     /// Asks `slice` to give way, if it is still running.
     fn request(&self, slice: Slice) -> bool {
-        let flag = self.flag.lock();
-        let Some(flag) = *flag else { return false };
+        let holder = self.holder.lock();
+        let Some(holder) = holder.as_ref() else { return false };
         if !self.watch.is_in(slice) {
             return false;
         }
         self.watch.note_request(slice);
         // SAFETY: the thread takes its flag out of here, under the lock, before it ends.
-        unsafe { flag.request_remote() };
+        unsafe { holder.flag.request_remote() };
         true
     }
 }
@@ -101,6 +127,13 @@ pub(crate) struct Scheduler {
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
     closed: AtomicBool,
+    /// Detached polls are not resumed any more: shutdown has waited long enough.
+    abandoned: AtomicBool,
+    /// Gone after shutdown, so that idle fibers end then and not with the last handle.
+    fibers: Mutex<Option<Arc<Pool>>>,
+    /// Machines in a poll whose processor the monitor has taken. Filled and looked at by the
+    /// monitor.
+    orphans: Mutex<Vec<Arc<Machine>>>,
     thread_shortage_reported: AtomicBool,
 }
 
@@ -112,7 +145,7 @@ impl Scheduler {
             this: this.clone(),
             processors: (0..count).map(Processor::new).collect(),
             injector: Injector::default(),
-            background: Background::new(config.time_slice, count),
+            background: Background::new(config.time_slice, count, config.most_fibers()),
             idle: Idle::new(count),
             machines: Machines::default(),
             monitor,
@@ -121,6 +154,9 @@ impl Scheduler {
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            fibers: Mutex::new(None),
+            orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
             config,
         });
@@ -136,6 +172,59 @@ impl Scheduler {
             self.machines.obtain(self)?.offer(processor.index);
         }
         Ok(())
+    }
+
+    /// Where the machines get their fibers from; `None`: nothing is ever detached.
+    pub(crate) fn fibers(&self) -> Option<Arc<Pool>> {
+        self.fibers.lock().clone()
+    }
+
+    /// Makes the fibers, as far as the platform has any and the system gives threads.
+    ///
+    /// # Errors
+    /// When `PREEMPT_FIBER_BACKEND` is no backend, or the signal cannot be had.
+    pub(crate) fn make_fibers(&self) -> io::Result<()> {
+        let Some(pool) = self.config.fiber_pool()? else { return Ok(()) };
+        if self.config.forced_preemption {
+            match preempt::install(self.config.preemption_signal) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                other => other?,
+            }
+        }
+        if let Err(error) = pool.prepare(self.processors.len() + self.config.spare_fibers()) {
+            self.report_thread_shortage(&io::Error::other(error));
+        }
+        *self.fibers.lock() = Some(Arc::new(pool));
+        Ok(())
+    }
+
+    /// Sees to it that the next polls can be detached. Makes threads.
+    fn top_up_fibers(&self) {
+        let Some(fibers) = self.fibers() else { return };
+        if fibers.spares() < self.config.spare_fibers()
+            && let Err(error) = fibers.top_up(self.config.spare_fibers())
+        {
+            self.report_thread_shortage(&io::Error::other(error));
+        }
+    }
+
+    /// Interrupts the polls that go on without a processor: they compete with the processors for
+    /// the machine's real ones. Once detached they take turns like all others.
+    fn interrupt_orphans(&self) {
+        let mut orphans = self.orphans.lock();
+        orphans.retain(|machine| machine.is_orphaned());
+        for machine in orphans.iter() {
+            preempt::interrupt(self, machine);
+        }
+    }
+
+    /// How many polls are detached.
+    pub(crate) fn detached_polls(&self) -> usize {
+        self.background.detached()
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(SeqCst)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -165,7 +254,7 @@ impl Scheduler {
     fn push_yielded(&self, runnable: Runnable) {
         if preempt_checkpoint::preempt_requested() {
             self.counters.yields_on_request.fetch_add(1, Relaxed);
-            self.background.push(runnable);
+            self.background.push_yielded(runnable);
         } else {
             context::with_held(self, |held| match held {
                 None => self.injector.push(runnable),
@@ -182,6 +271,12 @@ impl Scheduler {
             Some(processor) => self.processors[processor].parker.unpark(),
             None => self.monitor.kick(due),
         }
+    }
+
+    /// Queues a poll that was set aside. Allocates nothing.
+    fn push_detached(&self, detached: Detached) {
+        self.background.push_detached(detached);
+        self.wake_one();
     }
 
     /// Wakes a sleeping processor to look for work, unless one is looking already.
@@ -221,7 +316,7 @@ impl Scheduler {
             self.machines.put_back(machine);
             return false;
         }
-        self.processors[processor].set_flag(None);
+        self.processors[processor].clear_holder();
         machine.offer(processor);
         self.counters.hand_offs.fetch_add(1, Relaxed);
         true
@@ -231,7 +326,7 @@ impl Scheduler {
     fn report_thread_shortage(&self, error: &io::Error) {
         if !self.is_closed() && !self.thread_shortage_reported.swap(true, Relaxed) {
             report::warn(format_args!(
-                "no thread to hand a processor to, so a long poll keeps it: {error}"
+                "no thread to preempt a long poll with, so it goes on while others wait: {error}"
             ));
         }
     }
@@ -249,15 +344,38 @@ impl Scheduler {
             processor.parker.unpark();
         }
         self.machines.close();
-        self.monitor.stop();
     }
 
-    /// The second half: waits for the machines, then drops what they left in the queues.
-    /// `false`: some were still in a poll at the deadline; they end with it.
-    pub(crate) fn wait_until_closed(&self, deadline: Option<Instant>) -> bool {
-        let gone = self.machines.wait_until_gone(deadline);
+    /// Makes the last attempt to get the machines out of polls that do not end: whatever can be
+    /// detached is, and is not resumed.
+    pub(crate) fn abandon(&self) {
+        /// A signal may come at an unsafe point, so there is more than one try.
+        const TRIES: usize = 20;
+        const PAUSE: Duration = Duration::from_millis(1);
+        self.abandoned.store(true, SeqCst);
+        for _ in 0..TRIES {
+            for processor in &self.processors {
+                let Some(slice) = processor.watch.observe() else { continue };
+                if processor.request(slice)
+                    && let Some(machine) = processor.machine_in(slice)
+                {
+                    preempt::interrupt(self, &machine);
+                }
+            }
+            if self.machines.wait_until_gone(Some(Instant::now() + PAUSE)) {
+                return;
+            }
+        }
+    }
+
+    /// The last of shutdown: drops what is left in the queues. The stacks of detached polls are
+    /// leaked, with all that is on them.
+    pub(crate) fn finish(&self) {
         self.drain_queues();
-        gone
+        while self.background.pop_detached().is_some() {}
+        self.orphans.lock().clear();
+        let fibers = self.fibers.lock().take();
+        drop(fibers);
     }
 
     fn drain_queues(&self) {
@@ -267,7 +385,7 @@ impl Scheduler {
                 drop(runnable);
             }
         }
-        while let Some(runnable) = self.injector.pop().or_else(|| self.background.pop()) {
+        while let Some(runnable) = self.injector.pop().or_else(|| self.background.pop_yielded()) {
             drop(runnable);
         }
     }

@@ -1,8 +1,9 @@
 //! What the monitor sees of the scheduler, and what it may do to it.
 
 use super::Scheduler;
+use crate::preempt;
 use preempt_sysmon::policy::Waiting;
-use preempt_sysmon::{Slice, Watch};
+use preempt_sysmon::{Interrupted, Slice, Watch};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -50,8 +51,29 @@ impl preempt_sysmon::Scheduler for Scheduler {
         }
     }
 
+    fn interrupt(&self, processor: usize, slice: Slice) -> Interrupted {
+        match self.processors[processor].machine_in(slice) {
+            Some(machine) => preempt::interrupt(self, &machine),
+            None => Interrupted::Done,
+        }
+    }
+
+    fn prepare(&self) {
+        preempt::prepare();
+        self.interrupt_orphans();
+        self.top_up_fibers();
+    }
+
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+        let Some(machine) = self.processors[processor].machine_in(slice) else { return false };
+        // Before the processor goes: the machine takes it back when it finds out.
+        machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
+        if handed_off {
+            self.orphans.lock().push(machine);
+        } else {
+            machine.set_orphaned(false);
+        }
         self.counters.hand_offs_by_monitor.fetch_add(handed_off.into(), Relaxed);
         handed_off
     }

@@ -5,14 +5,9 @@
 //!
 //! An `unpark` before the `park` is kept, so no wake-up is lost; several are one.
 
-use crate::sync::{AtomicU32, Mutex};
+use crate::sync::{AtomicU32, Condvar, Mutex};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
-
-#[cfg(loom)]
-use loom::sync::{Condvar, MutexGuard};
-#[cfg(not(loom))]
-use std::sync::{Condvar, MutexGuard};
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
@@ -47,12 +42,11 @@ impl Parker {
             return;
         }
         loop {
-            let timed_out;
-            (guard, timed_out) = self.wait(guard, deadline);
+            let in_time = self.condvar.wait_until(&mut guard, deadline);
             if self.take_notification() {
                 return;
             }
-            if timed_out {
+            if !in_time {
                 // A notification that arrives right here is taken: the caller wakes anyway.
                 self.state.store(EMPTY, SeqCst);
                 return;
@@ -71,38 +65,6 @@ impl Parker {
 
     fn take_notification(&self) -> bool {
         self.state.compare_exchange(NOTIFIED, EMPTY, SeqCst, SeqCst).is_ok()
-    }
-
-    #[cfg(not(loom))]
-    fn wait<'a>(
-        &self,
-        guard: MutexGuard<'a, ()>,
-        deadline: Option<Instant>,
-    ) -> (MutexGuard<'a, ()>, bool) {
-        let Some(deadline) = deadline else {
-            return (
-                self.condvar.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner()),
-                false,
-            );
-        };
-        let limit = deadline.saturating_duration_since(Instant::now());
-        if limit.is_zero() {
-            return (guard, true);
-        }
-        let (guard, _) = self
-            .condvar
-            .wait_timeout(guard, limit)
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        (guard, Instant::now() >= deadline)
-    }
-
-    #[cfg(loom)]
-    fn wait<'a>(
-        &self,
-        guard: MutexGuard<'a, ()>,
-        _deadline: Option<Instant>,
-    ) -> (MutexGuard<'a, ()>, bool) {
-        (self.condvar.wait(guard).unwrap(), false)
     }
 }
 

@@ -1,60 +1,52 @@
-//! A seat: what a thread knows while it runs tasks, and the loop that runs them.
+//! A seat: what a machine knows while it runs tasks.
 //!
-//! Only its own thread touches a seat. The thread finds it through a thread-local pointer, not
-//! through a variable that was set before a poll: after a poll the processor may be gone, so
-//! everything is read again.
+//! Only code that runs on the machine touches its seat, and signal handlers that interrupt such
+//! code read it; hence the relaxed atomics. Which machine that is can change during a poll, if the
+//! poll is detached and resumed by another one. So the seat is found through a thread-local pointer
+//! that is set again after every switch (`context::sit`, `context::reseat`), never through a
+//! variable that was set before a poll.
 
+use super::machine::Machine;
+use super::worker::SeatRef;
 use super::{Processor, Scheduler};
 use crate::context;
-use crate::task::Runnable;
 use preempt_checkpoint::runtime as checkpoint;
+use preempt_fiber::Pool;
 use preempt_sysmon::Slice;
 use std::cell::Cell;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// As in Go: every 61st pick looks at the injector first, so that a busy local queue cannot starve
-/// it. A prime, so that it does not fall into step with the tasks.
-const INJECTOR_INTERVAL: u32 = 61;
-
-/// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
-/// the rest of the queue waiting.
-const LIFO_POLLS_IN_A_ROW: u32 = 3;
+/// No processor.
+const NONE: usize = usize::MAX;
 
 pub(crate) struct Seat {
     scheduler: Arc<Scheduler>,
-    processor: Cell<Option<usize>>,
-    /// The poll that runs on this thread. Stays set when the processor is taken away during it.
-    slice: Cell<Option<Slice>>,
+    machine: Arc<Machine>,
+    /// Where the fibers come from on which other tasks run while a poll is detached.
+    pub(super) fibers: Option<Arc<Pool>>,
+    processor: AtomicUsize,
+    /// The poll that runs on this machine, as `Slice::into_bits`; zero between polls. Stays set
+    /// when the processor is taken away during the poll.
+    slice: AtomicU64,
     searching: Cell<bool>,
-    picks: Cell<u32>,
-    lifo_polls: Cell<u32>,
+    /// The machine got a processor and has not gone back to the spare ones since.
+    was_offered: Cell<bool>,
+    pub(super) picks: Cell<u32>,
+    pub(super) lifo_polls: Cell<u32>,
     random: Cell<u32>,
 }
 
-/// Ends the thread's time on its seat.
-pub(crate) struct Seated<'a> {
-    seat: &'a Seat,
-    _context: context::Seated,
-}
-
-impl Drop for Seated<'_> {
-    fn drop(&mut self) {
-        self.seat.leave();
-        checkpoint::uninstall();
-    }
-}
-
 impl Seat {
-    pub(crate) fn new(scheduler: Arc<Scheduler>) -> Self {
+    pub(crate) fn new(scheduler: Arc<Scheduler>, machine: Arc<Machine>) -> Self {
         Seat {
+            fibers: scheduler.fibers(),
             scheduler,
-            processor: Cell::new(None),
-            slice: Cell::new(None),
+            machine,
+            processor: AtomicUsize::new(NONE),
+            slice: AtomicU64::new(0),
             searching: Cell::new(false),
+            was_offered: Cell::new(false),
             picks: Cell::new(0),
             lifo_polls: Cell::new(0),
             random: Cell::new(context::random_seed()),
@@ -65,132 +57,106 @@ impl Seat {
         &self.scheduler
     }
 
-    /// Makes this the thread's seat until the guard goes.
-    pub(crate) fn sit(&self) -> Seated<'_> {
-        checkpoint::install(on_checkpoint);
-        Seated { seat: self, _context: context::sit(self) }
+    pub(crate) fn machine(&self) -> &Arc<Machine> {
+        &self.machine
     }
 
     /// Takes a processor over, which the caller holds.
     pub(crate) fn take(&self, processor: usize) {
-        self.scheduler.processors[processor].set_flag(Some(checkpoint::this_thread()));
-        self.processor.set(Some(processor));
+        self.scheduler.processors[processor].set_holder(checkpoint::this_thread(), &self.machine);
+        self.processor.store(processor, Relaxed);
         self.searching.set(false);
+        self.was_offered.set(true);
     }
 
-    /// Gives up whatever is left of the processor. The flag of the next holder is not touched.
-    pub(crate) fn leave(&self) {
-        if let Some(processor) = self.processor.take() {
-            self.scheduler.processors[processor].set_flag(None);
+    /// A new loop has begun on this fiber: its flag is to be raised from now on.
+    pub(super) fn moved_to_this_fiber(&self) {
+        if let Some(processor) = self.held() {
+            processor.set_holder(checkpoint::this_thread(), &self.machine);
         }
     }
 
-    /// The processor, if this thread holds it at this moment. It may lose it right afterwards,
+    /// A poll that left another seat was resumed on this one, or on the same.
+    pub(super) fn count_migration(&self, from: SeatRef) {
+        let migrated = from != SeatRef::new(self);
+        self.scheduler.counters.migrations.fetch_add(migrated.into(), Relaxed);
+    }
+
+    /// How many fibers are ready to go on on.
+    pub(crate) fn spares(&self) -> usize {
+        self.fibers.as_ref().map_or(0, |fibers| fibers.spares())
+    }
+
+    /// Whether the machine has lost a processor since this was last asked.
+    pub(super) fn has_lost_processor(&self) -> bool {
+        self.was_offered.take()
+    }
+
+    /// Gives up the processor, if there still is one, and with it the flag of this thread.
+    pub(crate) fn leave(&self) {
+        if let Some(processor) = self.scheduler.processors.get(self.processor.swap(NONE, Relaxed)) {
+            processor.clear_holder();
+        }
+    }
+
+    /// The processor, if this machine holds it at this moment. It may lose it right afterwards,
     /// if it is in a poll.
     pub(crate) fn held(&self) -> Option<&Processor> {
-        let processor = &self.scheduler.processors[self.processor.get()?];
-        match self.slice.get() {
+        let processor = self.scheduler.processors.get(self.processor.load(Relaxed))?;
+        match self.slice() {
             Some(slice) if !processor.watch.is_in(slice) => None,
             _ => Some(processor),
         }
     }
 
-    /// The poll that is running on this thread, with its processor if that is still held.
-    fn held_in_poll(&self) -> Option<(&Processor, Slice)> {
-        Some((self.held()?, self.slice.get()?))
+    fn slice(&self) -> Option<Slice> {
+        Slice::from_bits(self.slice.load(Relaxed))
     }
 
-    /// Runs one task, or sleeps if there is none. `false`: the processor is gone, or the runtime
-    /// shuts down.
-    pub(crate) fn step(&self) -> bool {
-        let Some(processor) = self.held() else { return false };
-        if self.scheduler.is_closed() {
-            return false;
+    /// The poll that is running on this machine, with its processor if that is still held.
+    pub(crate) fn held_in_poll(&self) -> Option<(&Processor, Slice)> {
+        Some((self.held()?, self.slice()?))
+    }
+
+    /// Whether a poll runs on this machine that is to give way: because it was asked, or because the
+    /// monitor has taken its processor already.
+    pub(crate) fn poll_is_to_leave(&self) -> bool {
+        match self.held_in_poll() {
+            Some((processor, slice)) => processor.watch.is_requested(slice),
+            None => self.slice().is_some() && self.machine.is_orphaned(),
         }
-        match self.next(processor) {
-            Some(runnable) => {
-                self.stop_search();
-                self.run(processor, runnable);
-            }
-            None => self.park(processor),
-        }
-        true
     }
 
-    /// One poll, with the processor's watch open.
-    fn run(&self, processor: &Processor, runnable: Runnable) {
-        self.in_poll(processor, || runnable.run());
-    }
-
-    /// Runs `poll` as one slice of the processor. Afterwards the processor may be lost.
-    pub(crate) fn in_poll<R>(&self, processor: &Processor, poll: impl FnOnce() -> R) -> R {
+    /// A poll begins on this machine's processor.
+    pub(super) fn begin_slice(&self, processor: &Processor) {
         checkpoint::clear_request();
-        let slice = processor.watch.begin_poll();
-        self.slice.set(Some(slice));
-        let result = poll();
-        self.slice.set(None);
-        if !processor.watch.end_poll(slice) {
-            // Another machine has it: its flag is none of this thread's business.
-            self.processor.set(None);
-        }
-        result
+        self.slice.store(processor.watch.begin_poll().into_bits(), Relaxed);
     }
 
-    /// The next runnable, in the order: an overdue background task, now and then the injector, the
-    /// LIFO slot, the local queue, the injector, other processors, the background.
-    fn next(&self, processor: &Processor) -> Option<Runnable> {
-        let scheduler = &*self.scheduler;
-        scheduler.timers.fire_if_due();
-        let picks = self.picks.get().wrapping_add(1);
-        self.picks.set(picks);
-        if let Some(overdue) = scheduler.background.pop_overdue() {
-            return Some(overdue);
-        }
-        if picks.is_multiple_of(INJECTOR_INTERVAL)
-            && let Some(injected) = scheduler.injector.pop()
-        {
-            return Some(injected);
-        }
-        self.next_local(processor)
-            .or_else(|| scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len()))
-            .or_else(|| self.steal(processor))
-            .or_else(|| scheduler.background.pop())
+    /// As [`begin_slice`](Self::begin_slice), for a poll that had to be preempted before.
+    pub(super) fn begin_background_slice(&self, processor: &Processor) {
+        self.slice.store(processor.watch.begin_background_poll().into_bits(), Relaxed);
     }
 
-    fn next_local(&self, processor: &Processor) -> Option<Runnable> {
-        let in_a_row = self.lifo_polls.get();
-        if in_a_row < LIFO_POLLS_IN_A_ROW
-            && let Some(runnable) = processor.queue.pop_lifo()
-        {
-            self.lifo_polls.set(in_a_row + 1);
-            return Some(runnable);
+    /// The poll is over, or is set aside in the middle. `false`: the processor was taken away during
+    /// it.
+    pub(super) fn end_slice(&self) -> bool {
+        let Some(slice) = self.slice() else { return self.held().is_some() };
+        self.slice.store(0, Relaxed);
+        let kept = match self.scheduler.processors.get(self.processor.load(Relaxed)) {
+            Some(processor) => processor.watch.end_poll(slice),
+            None => false,
+        };
+        if !kept {
+            // Another machine has it: its holder is none of this machine's business.
+            self.processor.store(NONE, Relaxed);
+            self.machine.set_orphaned(false);
         }
-        self.lifo_polls.set(0);
-        processor.queue.pop().or_else(|| processor.queue.pop_lifo())
-    }
-
-    /// Looks for work at the other processors: first in their queues, then in their LIFO slots,
-    /// which their machines would rather run themselves.
-    fn steal(&self, thief: &Processor) -> Option<Runnable> {
-        let scheduler = &*self.scheduler;
-        // Also when there is nobody to steal from: only a searcher looks at all queues again
-        // before it sleeps.
-        if !self.start_search() {
-            return None;
-        }
-        self.victims(thief)
-            .find_map(|victim| victim.queue.steal_into(&thief.queue, &scheduler.injector))
-            .or_else(|| self.victims(thief).find_map(|victim| victim.queue.pop_lifo()))
-    }
-
-    /// The other processors, each once, from a random one on.
-    fn victims(&self, thief: &Processor) -> impl Iterator<Item = &Processor> {
-        let (before, after) = self.scheduler.processors.split_at(self.next_random());
-        after.iter().chain(before).filter(move |victim| victim.index != thief.index)
+        kept
     }
 
     /// A number below the number of processors (xorshift; Marsaglia 2003).
-    fn next_random(&self) -> usize {
+    pub(super) fn next_random(&self) -> usize {
         let mut word = self.random.get();
         word ^= word << 13;
         word ^= word >> 17;
@@ -199,7 +165,8 @@ impl Seat {
         ((u64::from(word) * self.scheduler.processors.len() as u64) >> 32) as usize
     }
 
-    fn start_search(&self) -> bool {
+    /// Asks for leave to search, unless this machine searches already.
+    pub(super) fn start_search(&self) -> bool {
         if !self.searching.get() {
             self.searching.set(self.scheduler.idle.start_search());
         }
@@ -207,14 +174,14 @@ impl Seat {
     }
 
     /// Work was found. The last searcher sees to it that somebody looks for more.
-    fn stop_search(&self) {
+    pub(super) fn stop_search(&self) {
         if self.searching.take() && self.scheduler.idle.stop_search() {
             self.scheduler.wake_one();
         }
     }
 
     /// Sleeps together with the processor until there is work or a timer is due.
-    fn park(&self, processor: &Processor) {
+    pub(super) fn park(&self, processor: &Processor) {
         let scheduler = &*self.scheduler;
         let last = scheduler.idle.park(processor.index, self.searching.take());
         let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
@@ -223,18 +190,6 @@ impl Seat {
         }
         self.searching.set(scheduler.idle.unpark(processor.index));
         scheduler.monitor.work_started();
-    }
-
-    /// Polls the future of `block_on` as one slice, if this seat has the processor.
-    pub(crate) fn poll_main<F: Future>(
-        &self,
-        future: Pin<&mut F>,
-        cx: &mut Context<'_>,
-    ) -> Poll<F::Output> {
-        match self.held() {
-            Some(processor) => self.in_poll(processor, || future.poll(cx)),
-            None => future.poll(cx),
-        }
     }
 
     /// Whether it was looking for work when it was left; then it is no more.
@@ -247,23 +202,4 @@ impl Seat {
         self.held_in_poll()
             .is_some_and(|(processor, slice)| self.scheduler.hand_off(processor.index, slice))
     }
-
-    /// The hook of a checkpoint that found this thread's flag raised. The poll goes on without its
-    /// processor.
-    fn checkpoint_requested(&self) {
-        let Some((processor, slice)) = self.held_in_poll() else { return };
-        if processor.watch.is_requested(slice) {
-            let handed_off = self.scheduler.hand_off(processor.index, slice);
-            self.scheduler.counters.hand_offs_at_checkpoint.fetch_add(handed_off.into(), Relaxed);
-        }
-    }
-}
-
-fn on_checkpoint() {
-    checkpoint::clear_request();
-    context::with_seat(|seat| {
-        if let Some(seat) = seat {
-            seat.checkpoint_requested();
-        }
-    });
 }

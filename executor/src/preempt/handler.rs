@@ -1,0 +1,208 @@
+//! The signal: its handler, which only decides, and sending it.
+//!
+//! # Signal safety
+//! `on_signal` and everything it calls allocates nothing, takes no lock and calls no libc
+//! function. It reads the seat and the fiber of the code that it interrupts, whose fields are
+//! atomics for that reason, and rewrites the interrupted context; the poll is suspended after the
+//! handler has returned, outside of any signal context.
+
+use super::asleep;
+use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
+use super::text;
+use crate::scheduler::{Machine, Scheduler, Seat, detach};
+use crate::sync::Mutex;
+use preempt_checkpoint::runtime as checkpoint;
+use preempt_sysmon::Interrupted;
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// The signal that is installed; zero: none yet.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// What was installed before, if it was a function, and whether it takes three arguments.
+static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
+static PREVIOUS_TAKES_INFO: AtomicI32 = AtomicI32::new(0);
+
+/// Signals that came in the middle of a switch, of all runtimes.
+static REFUSED_WHILE_SWITCHING: AtomicU64 = AtomicU64::new(0);
+
+/// How many signals came in the middle of a switch, in all runtimes of the process.
+pub(crate) fn refused_while_switching() -> u64 {
+    REFUSED_WHILE_SWITCHING.load(Relaxed)
+}
+
+/// The signals that the calling thread blocks, after it has unblocked the preemption signal.
+pub(crate) fn prepare_signal_mask() -> u64 {
+    let signal = SIGNAL.load(Relaxed);
+    let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: valid sets; the calls only fail for invalid arguments, and then the mask is empty,
+    // which is the mask of a thread that blocks nothing.
+    unsafe {
+        if signal != 0 {
+            libc::sigaddset(mask.as_mut_ptr(), signal);
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, mask.as_ptr(), ptr::null_mut());
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, ptr::null(), mask.as_mut_ptr());
+        mask.as_ptr().cast::<u64>().read()
+    }
+}
+
+/// Installs the handler, once per process.
+///
+/// # Errors
+/// When the system refuses, or another runtime of the process uses another signal.
+pub(crate) fn install(signal: i32) -> io::Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _one_at_a_time = ONE_AT_A_TIME.lock();
+    match SIGNAL.load(Relaxed) {
+        0 => {}
+        installed if installed == signal => return Ok(()),
+        installed => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "the preemption signal of a process is chosen once: it is {installed}, so it \
+                     cannot be {signal}"
+                ),
+            ));
+        }
+    }
+    text::load()?;
+    let previous = replace_action(signal)?;
+    if previous.sa_sigaction != libc::SIG_DFL && previous.sa_sigaction != libc::SIG_IGN {
+        PREVIOUS_TAKES_INFO.store(previous.sa_flags & libc::SA_SIGINFO, Relaxed);
+        PREVIOUS.store(previous.sa_sigaction, Relaxed);
+    }
+    SIGNAL.store(signal, Relaxed);
+    Ok(())
+}
+
+fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
+    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
+    // SAFETY: all zeros is a valid `sigaction`: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = handler as *const () as usize;
+    // On the machine's signal stack: a poll may have little stack left. Restarting, as a thread
+    // may have gone to sleep in the kernel after it was looked at.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    let mut previous = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: both structures are valid, and the handler is safe in a signal, see above.
+    if unsafe { libc::sigaction(signal, &raw const action, previous.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `sigaction` has filled it in.
+    Ok(unsafe { previous.assume_init() })
+}
+
+/// What has to be done from time to time by ordinary code.
+pub(crate) fn prepare() {
+    text::refresh();
+}
+
+/// Sends the signal to the machine, unless its thread sleeps in the kernel.
+pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted {
+    let signal = SIGNAL.load(Relaxed);
+    let Some(thread) = machine.fibers().kernel_thread() else { return Interrupted::Done };
+    if signal == 0 {
+        return Interrupted::Done;
+    }
+    if asleep::is_asleep(thread) {
+        return Interrupted::Asleep;
+    }
+    if machine.expect_signal() && machine.fibers().interrupt(signal).is_ok() {
+        scheduler.counters.signals.fetch_add(1, Relaxed);
+    }
+    Interrupted::Done
+}
+
+extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: `context` is this handler's third argument.
+    let at = unsafe { preempt_fiber::interrupted(context.cast()) };
+    if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
+        // Which machine this is cannot be told in the middle of a switch.
+        REFUSED_WHILE_SWITCHING.fetch_add(1, Relaxed);
+        return;
+    }
+    match interrupted_seat() {
+        Some(seat) if seat.machine().take_expected_signal() => {
+            // SAFETY: as above.
+            unsafe { preempt_at(seat, context.cast()) };
+        }
+        // Not ours: a runtime's machine was not running, or the application uses the signal.
+        _ => call_previous(signal, info, context),
+    }
+}
+
+/// The seat of the machine that the interrupted code runs on.
+fn interrupted_seat() -> Option<&'static Seat> {
+    let token = preempt_fiber::current()?.machine_token();
+    let machine = ptr::with_exposed_provenance::<Machine>(token);
+    // SAFETY: no switch is under way, so the fiber runs on that machine right now; the machine and
+    // its seat live as long as their thread.
+    unsafe { machine.as_ref()?.seat().as_ref() }
+}
+
+/// Makes the interrupted poll detach itself, if it is at an async-safe point.
+///
+/// # Safety
+/// `context` is the third argument of the running handler, and is not used afterwards.
+unsafe fn preempt_at(seat: &Seat, context: *mut libc::ucontext_t) {
+    let counters = &seat.scheduler().counters;
+    // SAFETY: the caller's contract.
+    let situation = unsafe { situation(seat, context) };
+    match is_async_safe_point(&situation) {
+        // SAFETY: the conditions that were just checked are those of `inject_call`.
+        Ok(()) => unsafe {
+            preempt_fiber::inject_call(context, detach_injected, ptr::null_mut());
+        },
+        Err(refusal) => counters.refuse(refusal),
+    }
+}
+
+/// # Safety
+/// `context` is the third argument of the running handler.
+unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation {
+    // SAFETY: the caller's contract.
+    let at = unsafe { preempt_fiber::interrupted(context) };
+    // SAFETY: as above; the kernel has filled the mask in.
+    let mask = unsafe { &raw const (*context).uc_sigmask };
+    let stack_left_bytes =
+        preempt_fiber::current().map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    Situation {
+        in_requested_poll: seat.poll_is_to_leave(),
+        no_preempt_depth: checkpoint::no_preempt_depth(),
+        in_ordinary_text: text::is_ordinary(at.pc),
+        stack_left_bytes,
+        stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
+        // The kernel's mask is the first 64 bits of libc's.
+        // SAFETY: as above.
+        has_changed_mask: unsafe { mask.cast::<u64>().read() } != seat.machine().signal_mask(),
+        spares: seat.spares(),
+    }
+}
+
+/// Called by the poll, as if it had called it itself.
+extern "C" fn detach_injected(_argument: *mut ()) {
+    detach();
+}
+
+fn call_previous(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let previous = ptr::with_exposed_provenance::<()>(PREVIOUS.load(Relaxed));
+    if previous.is_null() {
+        return;
+    }
+    if PREVIOUS_TAKES_INFO.load(Relaxed) != 0 {
+        type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+        // SAFETY: it was installed with SA_SIGINFO, so it has this type.
+        let handler = unsafe { mem::transmute::<*const (), Handler>(previous) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: it was installed without SA_SIGINFO, so it has this type.
+        let handler = unsafe { mem::transmute::<*const (), extern "C" fn(i32)>(previous) };
+        handler(signal);
+    }
+}
+
+/// So that every refusal has its counter.
+const _: () = assert!(super::REFUSALS.len() == Refusal::NoSpare as usize + 1);

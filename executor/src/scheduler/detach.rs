@@ -1,0 +1,88 @@
+//! Setting a poll aside in the middle, and what is set aside.
+//!
+//! ```text
+//!   fiber A: loop ─ poll ─ .. ─ checkpoint or injected call ─ detach ──┐ start
+//!                                                                      ▼
+//!   fiber B (a spare):                          publish A ─ loop ─ other polls ─ next: A
+//!                                                                      │ Leave::Resume
+//!   fiber A: ◀── detach returns ── poll goes on, ends ── its loop ◀────┘ B is a spare again
+//! ```
+//!
+//! The second half may happen on another machine. A's thread-locals come with it; what A knows of
+//! the machine is renewed in `context::reseat`.
+//!
+//! The detach path allocates nothing and takes no lock that user code can hold: it may run at any
+//! instruction of the poll.
+
+use super::Scheduler;
+use super::seat::Seat;
+use super::worker::{self, SeatRef};
+use crate::context;
+use preempt_checkpoint::runtime as checkpoint;
+use preempt_fiber::{Spare, Suspended};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A poll that was set aside.
+pub(super) struct Detached {
+    pub(super) suspended: Suspended,
+    /// The flag of its fiber, to be raised while it runs.
+    pub(super) flag: checkpoint::Flag,
+}
+
+/// What is ready when a poll leaves.
+struct Departure {
+    spare: Spare,
+    seat: SeatRef,
+    scheduler: Arc<Scheduler>,
+}
+
+/// Detaches the poll that this is called in, if it was asked to give way and can be. Returns when
+/// it was resumed (`true`), or at once (`false`).
+pub(crate) fn detach() -> bool {
+    checkpoint::enter();
+    let departure = context::with_seat(|seat| seat.and_then(prepare));
+    let leaves = departure.is_some();
+    if let Some(Departure { spare, seat, scheduler }) = departure {
+        let flag = checkpoint::this_thread();
+        let before = seat;
+        let publish = move |suspended| scheduler.push_detached(Detached { suspended, flag });
+        preempt_fiber::start(spare, move || worker::work(seat), publish);
+        context::reseat();
+        context::with_seat(|seat| seat.map(|seat| seat.count_migration(before)));
+    }
+    checkpoint::leave();
+    leaves
+}
+
+/// Ends the poll's slice. From then on the processor belongs to the loop that starts on the spare
+/// fiber; if the monitor has taken it, that loop begins by waiting for another.
+fn prepare(seat: &Seat) -> Option<Departure> {
+    if !seat.poll_is_to_leave() {
+        return None;
+    }
+    // Only a fiber can be left; a machine that found none when it began runs without.
+    preempt_fiber::current()?;
+    let spare = seat.fibers.as_ref()?.take_spare()?;
+    checkpoint::clear_request();
+    seat.end_slice();
+    seat.scheduler().counters.detaches.fetch_add(1, Relaxed);
+    Some(Departure { spare, seat: SeatRef::new(seat), scheduler: seat.scheduler().clone() })
+}
+
+/// The hook of a checkpoint that found this thread's flag raised: the poll is set aside, or at
+/// least goes on without its processor.
+pub(crate) fn on_checkpoint() {
+    if detach() {
+        return;
+    }
+    checkpoint::clear_request();
+    context::with_seat(|seat| {
+        let Some(seat) = seat else { return };
+        let Some((processor, slice)) = seat.held_in_poll() else { return };
+        if processor.watch.is_requested(slice) {
+            let counters = &seat.scheduler().counters;
+            counters.hand_offs_at_checkpoint.fetch_add(seat.hand_off().into(), Relaxed);
+        }
+    });
+}

@@ -1,0 +1,258 @@
+//! The loop that runs tasks: what a machine does with a processor.
+//!
+//! The loop runs on a fiber, and every machine is on one fiber at a time. When a poll is detached
+//! (`detach.rs`), its fiber, and with it the loop that called the poll, is set aside; the machine
+//! begins a new loop on a spare fiber. When the poll is resumed and ends, the old loop goes on, on
+//! whatever machine it is by then. So nothing in the loop outlives a poll but the thread-local
+//! pointer to the seat.
+//!
+//! The loop's own code is a `no_preempt` section, and only the poll inside it is not: no signal
+//! suspends the scheduler.
+
+use super::detach::Detached;
+use super::seat::Seat;
+use super::{Processor, Scheduler};
+use crate::context;
+use crate::report;
+use crate::task::Runnable;
+use preempt_checkpoint::runtime as checkpoint;
+use preempt_fiber::{Leave, Suspended};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// As in Go: every 61st pick looks at the injector first, so that a busy local queue cannot starve
+/// it. A prime, so that it does not fall into step with the tasks.
+const INJECTOR_INTERVAL: u32 = 61;
+
+/// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
+/// the rest of the queue waiting.
+const LIFO_POLLS_IN_A_ROW: u32 = 3;
+
+/// What to run next.
+pub(super) enum Work {
+    Run(Runnable),
+    /// A poll that was detached.
+    Resume(Detached),
+}
+
+/// How a step of the loop ends.
+enum Step {
+    Again,
+    /// The machine goes over to the fiber of a detached poll; this one becomes a spare.
+    Resume(Suspended),
+    /// The runtime shuts down.
+    Exit,
+}
+
+/// A seat that is passed to another fiber of the same machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct SeatRef(*const Seat);
+
+// SAFETY: the seat stands still in `machine::live` until its machine has left the last fiber, and
+// the closures that carry it run on that machine.
+unsafe impl Send for SeatRef {}
+
+impl SeatRef {
+    pub(super) fn new(seat: &Seat) -> Self {
+        SeatRef(seat)
+    }
+}
+
+/// Runs the machine of this thread: on a fiber if there are fibers, else on the thread's own stack.
+pub(super) fn run(seat: &Seat) {
+    let this = SeatRef::new(seat);
+    let Some(spare) = seat.fibers.as_ref().and_then(|fibers| fibers.take_spare()) else {
+        work(this);
+        return;
+    };
+    if let Err(error) = seat.machine().fibers().run(spare, move || work(this)) {
+        report::warn(format_args!("a worker runs without fibers, so it cannot detach: {error}"));
+        work(this);
+    }
+}
+
+/// The loop, on the fiber or thread that calls it.
+pub(super) fn work(seat: SeatRef) -> Leave {
+    checkpoint::enter();
+    // SAFETY: see `SeatRef`.
+    let _seated = context::sit(unsafe { &*seat.0 });
+    context::with_seat(|seat| {
+        if let Some(seat) = seat {
+            seat.scheduler().config.on_thread_start();
+            seat.moved_to_this_fiber();
+        }
+    });
+    let leave = loop {
+        match context::with_seat(|seat| seat.map_or(Step::Exit, step)) {
+            Step::Again => {}
+            Step::Resume(suspended) => break Leave::Resume(suspended),
+            Step::Exit => break Leave::Exit,
+        }
+    };
+    checkpoint::leave();
+    leave
+}
+
+/// Runs one task, or sleeps if there is none, or waits for a processor.
+fn step(seat: &Seat) -> Step {
+    let Some(processor) = seat.held() else { return wait_for_processor(seat) };
+    let scheduler = seat.scheduler();
+    if scheduler.is_closed() {
+        return shut_down_step(seat, processor);
+    }
+    match next(seat, processor) {
+        Some(Work::Run(runnable)) => {
+            seat.stop_search();
+            poll(seat, processor, || runnable.run());
+            Step::Again
+        }
+        Some(Work::Resume(detached)) => {
+            seat.stop_search();
+            resume(seat, processor, detached)
+        }
+        None => {
+            seat.park(processor);
+            Step::Again
+        }
+    }
+}
+
+/// One poll on the processor. The seat is not used afterwards: it may be another.
+fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
+    seat.begin_slice(processor);
+    checkpoint::leave();
+    let result = poll();
+    checkpoint::enter();
+    context::with_seat(|seat| seat.map(Seat::end_slice));
+    result
+}
+
+fn wait_for_processor(seat: &Seat) -> Step {
+    if seat.has_lost_processor() {
+        seat.scheduler().machines.put_back(seat.machine().clone());
+    }
+    match seat.machine().wait_for_processor() {
+        Some(processor) => {
+            seat.take(processor);
+            Step::Again
+        }
+        None => Step::Exit,
+    }
+}
+
+/// While the runtime shuts down, detached polls may still end; nothing else is begun.
+fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
+    match seat.scheduler().background.pop_detached() {
+        Some(detached) if !seat.scheduler().is_abandoned() => resume(seat, processor, detached),
+        _ => {
+            seat.leave();
+            Step::Exit
+        }
+    }
+}
+
+/// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
+fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
+    processor.set_holder(detached.flag, seat.machine());
+    seat.begin_background_slice(processor);
+    Step::Resume(detached.suspended)
+}
+
+/// One round of the loop on a thread that is in `block_on`, see `CurrentThread`.
+pub(crate) fn step_in_block_on(seat: &Seat) {
+    let Some(processor) = seat.held() else { return };
+    if seat.scheduler().is_closed() {
+        return;
+    }
+    match next(seat, processor) {
+        Some(Work::Run(runnable)) => {
+            seat.stop_search();
+            poll_in_block_on(seat, processor, || runnable.run());
+        }
+        Some(Work::Resume(_)) => unreachable!("nothing is detached on a current-thread runtime"),
+        None => seat.park(processor),
+    }
+}
+
+/// A poll that is never detached, on a thread that is not one of the runtime's.
+fn poll_in_block_on<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
+    seat.begin_slice(processor);
+    let result = poll();
+    seat.end_slice();
+    result
+}
+
+/// Polls the future of `block_on` as one slice.
+pub(crate) fn poll_main<F: Future>(
+    seat: &Seat,
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    match seat.held() {
+        Some(processor) => poll_in_block_on(seat, processor, || future.poll(cx)),
+        None => future.poll(cx),
+    }
+}
+
+/// What to run next, in the order: an overdue background task, now and then the injector, the LIFO
+/// slot, the local queue, the injector, other processors, the background.
+fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
+    let scheduler = &**seat.scheduler();
+    scheduler.timers.fire_if_due();
+    let picks = seat.picks.get().wrapping_add(1);
+    seat.picks.set(picks);
+    if scheduler.background.take_overdue_turn()
+        && let Some(overdue) = scheduler.background.pop()
+    {
+        return Some(overdue);
+    }
+    if picks.is_multiple_of(INJECTOR_INTERVAL)
+        && let Some(injected) = scheduler.injector.pop()
+    {
+        return Some(Work::Run(injected));
+    }
+    next_local(seat, processor)
+        .or_else(|| scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len()))
+        .or_else(|| steal(seat, processor))
+        .map(Work::Run)
+        .or_else(|| scheduler.background.pop())
+}
+
+fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {
+    let in_a_row = seat.lifo_polls.get();
+    if in_a_row < LIFO_POLLS_IN_A_ROW
+        && let Some(runnable) = processor.queue.pop_lifo()
+    {
+        seat.lifo_polls.set(in_a_row + 1);
+        return Some(runnable);
+    }
+    seat.lifo_polls.set(0);
+    processor.queue.pop().or_else(|| processor.queue.pop_lifo())
+}
+
+/// Looks for work at the other processors: first in their queues, then in their LIFO slots, which
+/// their machines would rather run themselves.
+fn steal(seat: &Seat, thief: &Processor) -> Option<Runnable> {
+    let scheduler = &**seat.scheduler();
+    // Also when there is nobody to steal from: only a searcher looks at all queues again before it
+    // sleeps.
+    if !seat.start_search() {
+        return None;
+    }
+    let first = seat.next_random();
+    victims(scheduler, thief, first)
+        .find_map(|victim| victim.queue.steal_into(&thief.queue, &scheduler.injector))
+        .or_else(|| victims(scheduler, thief, first).find_map(|victim| victim.queue.pop_lifo()))
+}
+
+/// The other processors, each once, from `first` on.
+fn victims<'a>(
+    scheduler: &'a Scheduler,
+    thief: &Processor,
+    first: usize,
+) -> impl Iterator<Item = &'a Processor> {
+    let (before, after) = scheduler.processors.split_at(first);
+    let thief = thief.index;
+    after.iter().chain(before).filter(move |victim| victim.index != thief)
+}
