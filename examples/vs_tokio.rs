@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Expect three rows within about seven seconds. Without hogs both tick. With one or more, tokio's
-//! ticker does not tick until the hogs are stopped from outside; preempt's goes on, after a pause
-//! of about a time slice (10 ms) for each hog. The exit status is 1 if it does not.
+//! ticker does not tick until the hogs are stopped from outside; preempt's goes on. The exit status
+//! is 1 if it does not.
 //!
 //! This is no flaw of tokio's: it is a cooperative runtime and documents that a task must not run
 //! for long without an await. The remedy there is `spawn_blocking`, for each such piece of code.
@@ -66,11 +66,15 @@ fn on_tokio(hogs: usize) -> io::Result<Lateness> {
 
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
     let (ticks, stop) = (Ticks::start(), Arc::new(AtomicBool::new(false)));
-    runtime.spawn(lateness::tick(ticks.clone(), |due| sleep_until(Instant::from_std(due))));
+    let sleep = |due| sleep_until(Instant::from_std(due));
+    let ticker = runtime.spawn(lateness::tick(ticks.clone(), sleep));
     for _ in 0..hogs {
         runtime.spawn(hog(stop.clone()));
     }
-    Ok(measure(&ticks, &stop))
+    let lateness = measure(&ticks, &stop);
+    ticker.abort();
+    runtime.block_on(ticker).expect_err("the ticker never ends by itself");
+    Ok(lateness)
 }
 
 fn on_preempt(hogs: usize) -> io::Result<Lateness> {
@@ -79,11 +83,15 @@ fn on_preempt(hogs: usize) -> io::Result<Lateness> {
 
     let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
     let (ticks, stop) = (Ticks::start(), Arc::new(AtomicBool::new(false)));
-    runtime.spawn(lateness::tick(ticks.clone(), |due| sleep_until(Instant::from_std(due))));
+    let sleep = |due| sleep_until(Instant::from_std(due));
+    let ticker = runtime.spawn(lateness::tick(ticks.clone(), sleep));
     for _ in 0..hogs {
         runtime.spawn(hog(stop.clone()));
     }
-    Ok(measure(&ticks, &stop))
+    let lateness = measure(&ticks, &stop);
+    ticker.abort();
+    runtime.block_on(ticker).expect_err("the ticker never ends by itself");
+    Ok(lateness)
 }
 
 /// Runs on the main thread, which no task runs on, so that it can end what the runtime cannot.
