@@ -2,12 +2,14 @@
 //!
 //! On a cooperative runtime a task that computes without an `.await` keeps its worker for as long
 //! as it likes, and as many such tasks as there are workers stop everything. Here a monitor
-//! watches the polls. One that outlives its time slice (10 ms) while others wait is dealt with:
+//! watches the polls, and one that goes on while others wait
 //!
-//! 1. it is asked to give way, which code with [`#[preemptible]`](macro@preemptible), or with a
-//!    call of [`checkpoint`], notices and does;
-//! 2. if it goes on, its worker's place is handed to another thread. The poll goes on alone on its
-//!    own.
+//! 1. is asked to give way, which code with [`#[preemptible]`](macro@preemptible), or with a call
+//!    of [`checkpoint`], notices and does;
+//! 2. is set aside in the middle by a signal (*detached*), with its stack and its thread-locals,
+//!    and goes on later;
+//! 3. loses its worker's place to another thread, if it is where it cannot be set aside. It goes on
+//!    alone on its own.
 //!
 //! ```
 //! use preempt::time::{Duration, sleep};
@@ -46,14 +48,15 @@
 //!
 //! # Limits
 //!
-//! * Code without checkpoints is never suspended, it only loses its worker's place. Its thread
-//!   goes on, so that many such tasks are many threads; at most 256 beyond the workers.
-//! * A current-thread runtime has no other thread to hand over to: checkpoints and awaits are all
-//!   that ends a poll there.
-//! * The future of `block_on`, and so the body of `main`, runs on the thread that calls it. It is
-//!   asked to give way on a current-thread runtime only, and never handed off.
-//! * A task that was handed off at a checkpoint in sync code does not come back to the workers
-//!   before its next await.
+//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc or in [`no_preempt`].
+//! * What is tied to the kernel thread (its id, signal mask, affinity) does not move with a poll
+//!   that was detached; code that depends on it belongs into [`no_preempt`].
+//! * A statically linked allocator (mimalloc, jemalloc) may be stopped while it holds a lock of its
+//!   own: do not combine one with forced preemption.
+//! * A current-thread runtime detaches and hands off nothing: checkpoints and awaits in async code
+//!   are all that ends a poll there.
+//! * The future of `block_on`, and so the body of `main`, runs on the thread that calls it, and is
+//!   never detached or handed off.
 
 pub use preempt_checkpoint::{checkpoint, no_preempt};
 pub use preempt_executor::{runtime, spawn, time};
