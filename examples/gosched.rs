@@ -15,8 +15,8 @@
 //! cargo run --release --example gosched
 //! ```
 //!
-//! Expect three rows in about half a second, and a ticker that is late by some tens of microseconds
-//! at p50 beside all three. The difference is in what it takes: signals beside the first kernel,
+//! Expect three rows in about half a second, and a ticker that is late by well under a
+//! millisecond at p50 beside all three. The difference is in what it takes: signals beside the first kernel,
 //! none beside the second; the third gives way also when nobody waits. Code in libc and in
 //! `no_preempt` sections cannot be stopped by a signal; it can give way by hand.
 

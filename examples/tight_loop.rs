@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Expect ten rows within about eleven seconds. In each the ticker has come (nearly) as often as
-//! it was due. On an otherwise idle machine it is late by some tens of microseconds at p50 and by a
-//! millisecond or so at p99; other load shows in the row without hogs. The exit status is 1 if the
+//! it was due, and at p50 it is late by less than a tenth of a time slice (10 ms). What else the
+//! machine does shows at p99, also in the row without hogs. The exit status is 1 if the
 //! ticker did not advance in some case.
 
 mod lateness;
