@@ -276,7 +276,13 @@ fn a_pair_of_hogs_with_sync_checkpoints_and_a_light_pair_get_similar_shares() {
 #[test]
 fn preempted_hogs_take_turns() {
     alone(|| {
-        let runtime = multi_thread(1);
+        // Without signals: a hog that is suspended before it sees the flag would not count its turn.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .forced_preemption(false)
+            .hand_off(false)
+            .build()
+            .expect("a runtime");
         let stop = Stop::new();
         let turns: Vec<_> = (0..8)
             .map(|_| {

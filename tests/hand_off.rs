@@ -1,7 +1,8 @@
 //! Goal: a poll that does not give way costs the others a time slice and no more: its processor
 //! goes on with another thread, nothing is lost or run twice, and the threads are used again.
 //! Method: hogs that only the test can stop, and probes that can only run if the processor was
-//! handed off; one test at a time.
+//! handed off; one test at a time. No poll is suspended, except in the storms, where everything
+//! happens at once.
 
 #![allow(clippy::async_yields_async, reason = "a task that returns the handle of another")]
 
@@ -16,6 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use support::*;
+
+/// A runtime that suspends no poll, so that only a hand-off helps.
+fn multi_thread(workers: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(workers).max_detached(0).build().expect("a runtime")
+}
 
 /// Runs one test, alone and with a deadline.
 fn alone(body: impl FnOnce() + Send + 'static) {
@@ -103,7 +109,7 @@ fn a_sync_checkpoint_hands_off_before_the_monitor_has_to() {
 #[test]
 fn a_no_preempt_section_is_not_handed_off_at_its_checkpoints() {
     alone(|| {
-        let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime = multi_thread(1);
         let stop = Stop::new();
         let ends = stop.signal();
         let hog = runtime.spawn(async move {
@@ -300,8 +306,12 @@ fn a_hog_with_a_free_processor_beside_it_keeps_its_own() {
 #[test]
 fn without_hand_off_an_endless_poll_keeps_its_processor() {
     alone(|| {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).hand_off(false).build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .hand_off(false)
+            .max_detached(0)
+            .build()
+            .unwrap();
         let stop = Stop::new();
         let hog = spawn_hog(&runtime, &stop);
         let probe = runtime.spawn(async {});
@@ -346,8 +356,12 @@ fn block_in_place_hands_the_processor_off_at_once() {
 #[test]
 fn block_in_place_hands_off_also_where_the_monitor_may_not() {
     alone(|| {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).hand_off(false).build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .hand_off(false)
+            .max_detached(0)
+            .build()
+            .unwrap();
         let blocked = runtime.spawn(async {
             let (sender, receiver) = std::sync::mpsc::channel();
             preempt::spawn(async move { sender.send(7).unwrap() });
@@ -379,8 +393,12 @@ fn block_in_place_nests() {
 fn checkpoints_work_after_another_runtime_was_driven_on_the_thread() {
     alone(|| {
         // Without the monitor's hand-off only a checkpoint lets anybody past a hog.
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).hand_off(false).build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .hand_off(false)
+            .max_detached(0)
+            .build()
+            .unwrap();
         for _ in 0..4 {
             let visit = runtime.spawn(async {
                 block_in_place(|| {

@@ -208,6 +208,12 @@ pub(crate) fn task() -> Option<Id> {
     TASK.try_with(Cell::get).ok().flatten()
 }
 
+/// Whether a task of this scheduler is being polled on this thread.
+pub(crate) fn is_in_task_of(scheduler: &Scheduler) -> bool {
+    let is_own = |seat: &Seat| ptr::eq(&**seat.scheduler(), scheduler);
+    task().is_some() && with_seat(|seat| seat.is_some_and(is_own))
+}
+
 /// A seed that differs from thread to thread, never zero.
 pub(crate) fn random_seed() -> u32 {
     (RandomState::new().hash_one(0_u8) as u32) | 1

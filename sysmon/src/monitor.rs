@@ -159,6 +159,7 @@ struct TrackedPoll {
     first_seen: Instant,
     requested: Option<Instant>,
     interrupted: Option<Instant>,
+    interruptions: u32,
 }
 
 impl Tracked {
@@ -172,6 +173,7 @@ impl Tracked {
                     first_seen: now,
                     requested: None,
                     interrupted: None,
+                    interruptions: 0,
                 });
             }
             (None, _) => self.poll = None,
@@ -302,6 +304,7 @@ fn act<S: Scheduler>(
         age: age(poll.first_seen),
         requested: poll.requested.map(age),
         interrupted: poll.interrupted.map(age),
+        interruptions: poll.interruptions,
         is_background: scheduler.watch(index).is_background(poll.slice),
     };
     match policy::decide(seen, waiting, limits) {
@@ -313,6 +316,7 @@ fn act<S: Scheduler>(
         }
         Decision::Interrupt => {
             poll.interrupted = Some(now);
+            poll.interruptions = poll.interruptions.saturating_add(1);
             match scheduler.interrupt(index, poll.slice) {
                 Interrupted::Done => true,
                 Interrupted::Asleep => {

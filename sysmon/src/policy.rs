@@ -20,6 +20,8 @@ pub struct Poll {
     pub requested: Option<Duration>,
     /// How long ago it was last interrupted by a signal.
     pub interrupted: Option<Duration>,
+    /// How many signals it was sent.
+    pub interruptions: u32,
     /// Whether it is the rest of a poll that had to be preempted before.
     pub is_background: bool,
 }
@@ -45,8 +47,9 @@ pub struct Limits {
     pub grace: Option<Duration>,
     /// How long a poll that was promised a turn runs before a fresh task may cut it short.
     pub turn: Duration,
-    /// How long after a request, and after each other, signals are sent to a poll that reaches no
-    /// checkpoint; `None`: no signals.
+    /// How long after a request the first signal is sent to a poll that reaches no checkpoint. Each
+    /// further one, if it was at no async-safe point, takes twice as long as the one before, up to
+    /// sixteen times; `None`: no signals.
     pub interrupt_interval: Option<Duration>,
     /// How long after a request a poll that outlived its slice keeps its processor; `None`: for
     /// good (no hand-off).
@@ -84,8 +87,9 @@ pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
     if out_of_patience && poll.age >= limits.time_slice {
         return Decision::HandOff;
     }
-    match limits.interrupt_interval {
-        Some(interval) if poll.interrupted.unwrap_or(asked) >= interval => Decision::Interrupt,
+    let wait = limits.interrupt_interval.map(|first| first * (1 << poll.interruptions.min(4)));
+    match wait {
+        Some(wait) if poll.interrupted.unwrap_or(asked) >= wait => Decision::Interrupt,
         _ => Decision::Leave,
     }
 }
@@ -114,6 +118,7 @@ mod tests {
             age: Duration::from_micros(age_us),
             requested: requested_us.map(Duration::from_micros),
             interrupted: None,
+            interruptions: 0,
             is_background: false,
         };
         decide(poll, waiting, limits)
@@ -123,26 +128,34 @@ mod tests {
     fn signals_follow_a_request_and_each_other_at_the_interval() {
         let us = Duration::from_micros;
         let limits = Limits { interrupt_interval: Some(us(20)), ..LIMITS };
-        let decided = |age, requested, interrupted: Option<u64>| {
+        let decided = |age, requested, interrupted: Option<u64>, interruptions| {
             let poll = Poll {
                 age: us(age),
                 requested: Some(us(requested)),
                 interrupted: interrupted.map(us),
+                interruptions,
                 is_background: false,
             };
             decide(poll, Fresh, &limits)
         };
-        assert_eq!(decided(120, 19, None), Leave, "time to reach a checkpoint");
-        assert_eq!(decided(120, 20, None), Interrupt);
-        assert_eq!(decided(130, 30, Some(10)), Leave);
-        assert_eq!(decided(140, 40, Some(20)), Interrupt, "it was refused");
-        assert_eq!(decided(11_000, 10_900, Some(20)), HandOff, "refused for a whole slice");
+        assert_eq!(decided(120, 19, None, 0), Leave, "time to reach a checkpoint");
+        assert_eq!(decided(120, 20, None, 0), Interrupt);
+        assert_eq!(decided(159, 59, Some(39), 1), Leave);
+        assert_eq!(decided(160, 60, Some(40), 1), Interrupt, "the first was refused");
+        assert_eq!(decided(9_000, 8_900, Some(319), 50), Leave);
+        assert_eq!(decided(9_000, 8_900, Some(320), 50), Interrupt, "the pause has a limit");
+        assert_eq!(decided(11_000, 10_900, Some(20), 50), HandOff, "refused for a whole slice");
     }
 
     #[test]
     fn the_rest_of_a_preempted_poll_has_no_grace() {
-        let poll =
-            Poll { age: Duration::ZERO, requested: None, interrupted: None, is_background: true };
+        let poll = Poll {
+            age: Duration::ZERO,
+            requested: None,
+            interrupted: None,
+            interruptions: 0,
+            is_background: true,
+        };
         assert_eq!(decide(poll, Fresh, &LIMITS), Request);
         assert_eq!(decide(poll, Background, &LIMITS), Leave, "but a slice beside its like");
     }

@@ -115,10 +115,18 @@ impl Machine {
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.
     pub(super) fn wait_for_processor(&self) -> Option<usize> {
         loop {
-            match std::mem::replace(&mut *self.offer.lock(), Offer::Nothing) {
-                Offer::Nothing => {}
-                Offer::Processor(processor) => return Some(processor),
-                Offer::Leave => return None,
+            {
+                let mut offer = self.offer.lock();
+                match *offer {
+                    Offer::Nothing => {}
+                    Offer::Processor(processor) => {
+                        *offer = Offer::Nothing;
+                        return Some(processor);
+                    }
+                    // For good: the machine may come back here once more, from a detached poll
+                    // that it has brought to its end meanwhile.
+                    Offer::Leave => return None,
+                }
             }
             self.parker.park();
         }

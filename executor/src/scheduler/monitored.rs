@@ -33,6 +33,9 @@ impl preempt_sysmon::Scheduler for Scheduler {
             self.wake_one();
             return Waiting::Nobody;
         }
+        if !self.injector.is_empty() {
+            self.injector.make_urgent();
+        }
         waiting
     }
 

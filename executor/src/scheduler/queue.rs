@@ -15,7 +15,7 @@ use crate::sync::Mutex;
 use crate::task::{List, Runnable};
 use crossbeam_queue::ArrayQueue;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 /// As in Go and tokio: 256 runnables, of which half move to the injector when they are too many.
 const LOCAL_CAPACITY: usize = 256;
@@ -112,6 +112,8 @@ pub(crate) struct Injector {
     list: Mutex<List>,
     /// The list's length, to be read without the lock.
     len: AtomicUsize,
+    /// The monitor has seen something in it while every processor was at work.
+    urgent: AtomicBool,
 }
 
 impl Injector {
@@ -152,6 +154,17 @@ impl Injector {
         let first = batch.pop_front();
         batch.drain().for_each(|runnable| queue.push(runnable, self));
         first
+    }
+
+    /// The next pick looks here first: a local queue that is never empty would keep a timer's task
+    /// waiting for the 61st.
+    pub(crate) fn make_urgent(&self) {
+        self.urgent.store(true, Relaxed);
+    }
+
+    /// Whether this pick is the one to look here first.
+    pub(crate) fn take_urgency(&self) -> bool {
+        self.urgent.load(Relaxed) && self.urgent.swap(false, Relaxed)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

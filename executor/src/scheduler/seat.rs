@@ -204,7 +204,11 @@ impl Seat {
         let last = scheduler.idle.park(processor.index, self.searching.take());
         let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
         if !work_left && !scheduler.is_closed() {
-            scheduler.timers.sleep_on(processor.index, &processor.parker);
+            let next_timer = scheduler.timers.sleep_on(processor.index, &processor.parker);
+            if let Some(due) = next_timer {
+                // This was who would have fired it, and now works: the monitor takes over.
+                scheduler.monitor.kick(due);
+            }
         }
         self.searching.set(scheduler.idle.unpark(processor.index));
         scheduler.monitor.work_started();

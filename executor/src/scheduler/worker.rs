@@ -281,13 +281,14 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         seat.has_turn.set(true);
         return Some(preempted);
     }
-    if picks.is_multiple_of(INJECTOR_INTERVAL)
-        && let Some(injected) = scheduler.injector.pop()
+    let injected = || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
+    if (picks.is_multiple_of(INJECTOR_INTERVAL) || scheduler.injector.take_urgency())
+        && let Some(injected) = injected()
     {
         return Some(Work::Run(injected));
     }
     next_local(seat, processor)
-        .or_else(|| scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len()))
+        .or_else(injected)
         .or_else(|| steal(seat, processor))
         .map(Work::Run)
         .or_else(|| scheduler.background.pop())

@@ -1,7 +1,7 @@
 //! Tasks: a future, its state and its output in one allocation, and the references to it.
 //!
-//! * [`Task`]: a counted reference, nothing more. The registry holds one for each live task.
-//! * [`Runnable`]: the right and the duty to run the task once. Exists exactly while the task is
+//! * `Task`: a counted reference, nothing more. The registry holds one for each live task.
+//! * `Runnable`: the right and the duty to run the task once. Exists exactly while the task is
 //!   scheduled; queues hold these.
 //! * [`JoinHandle`]: the right to the output.
 //! * [`AbortHandle`]: may ask for cancellation.

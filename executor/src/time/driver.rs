@@ -123,14 +123,16 @@ impl Timers {
     }
 
     /// Sleeps until unparked; as the keeper, if there is none yet, until the next timer is due.
-    pub(crate) fn sleep_on(&self, processor: usize, parker: &Parker) {
+    /// Returns when the next timer is due that now has no keeper.
+    pub(crate) fn sleep_on(&self, processor: usize, parker: &Parker) -> Option<Instant> {
         let is_keeper = self.keeper.compare_exchange(NOBODY, processor, SeqCst, SeqCst).is_ok();
-        if is_keeper {
-            parker.park_until(self.next());
-            self.keeper.store(NOBODY, SeqCst);
-        } else {
+        if !is_keeper {
             parker.park();
+            return None;
         }
+        parker.park_until(self.next());
+        self.keeper.store(NOBODY, SeqCst);
+        self.next()
     }
 }
 

@@ -4,6 +4,7 @@ use super::Instant;
 use super::driver::Timer;
 use crate::context;
 use crate::runtime::Handle;
+use crate::scheduler::Scheduler;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
@@ -99,13 +100,17 @@ impl Sleep {
         // After the timer is set: either this sees that the runtime closes, or the runtime fires
         // it when it closes.
         if scheduler.is_closed() {
-            runtime_is_gone();
+            runtime_is_gone(scheduler);
         }
     }
 }
 
-fn runtime_is_gone() -> ! {
-    panic!(
+/// The time has not come and nobody will say so when it does. A task of that runtime is about to be
+/// cancelled and may just wait for that; anybody else would wait for ever.
+fn runtime_is_gone(scheduler: &Scheduler) {
+    let is_own_task = context::is_in_task_of(scheduler);
+    assert!(
+        is_own_task,
         "a timer was waited for whose runtime has shut down, so it would never fire; keep the \
          `Runtime` until whatever uses its timers is done"
     )
@@ -124,7 +129,8 @@ impl Future for Sleep {
             drop(this.take_timer_back());
             if !this.is_elapsed() {
                 // Only shutdown fires timers early.
-                runtime_is_gone();
+                runtime_is_gone(this.handle.scheduler());
+                return Poll::Pending;
             }
             return Poll::Ready(());
         }
