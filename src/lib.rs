@@ -1,5 +1,5 @@
 //! Go's preemption for Rust: an async runtime in which no task can starve the others.
-pub use preempt_checkpoint::{checkpoint, no_preempt};
+pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
 pub use preempt_executor::{runtime, time};
 pub use preempt_macros::{main, preemptible, test};
 
