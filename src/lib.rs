@@ -1,15 +1,83 @@
 //! Go's preemption for Rust: an async runtime in which no task can starve the others.
+//!
+//! On a cooperative runtime a task that computes without an `.await` keeps its worker for as long
+//! as it likes, and as many such tasks as there are workers stop everything. Here a monitor
+//! watches the polls, and one that goes on while others wait
+//!
+//! 1. is asked to give way, which code with [`#[preemptible]`](macro@preemptible), or with a call
+//!    of [`checkpoint`], notices and does;
+//! 2. is set aside in the middle by a signal (*detached*), with its stack and its thread-locals,
+//!    and goes on later;
+//! 3. loses its worker's place to another thread, if it is where it cannot be set aside. It goes on
+//!    alone on its own.
+//!
+//! ```
+//! use preempt::time::{Duration, sleep};
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+//!
+//! #[preempt::main(worker_threads = 1)]
+//! async fn main() {
+//!     let stop = Arc::new(AtomicBool::new(false));
+//!     let hog = preempt::spawn({
+//!         let stop = stop.clone();
+//!         async move { while !stop.load(Relaxed) {} }
+//!     });
+//!     // With one cooperative worker, this task would never run.
+//!     let sleeper = preempt::spawn(async move {
+//!         sleep(Duration::from_millis(20)).await;
+//!         stop.store(true, Relaxed);
+//!     });
+//!     sleeper.await.unwrap();
+//!     hog.await.unwrap();
+//! }
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
+//! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
+//! | timers | [`time`] |
+//! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
+//! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
+//! | what the runtime did | [`runtime::Handle::metrics`] |
+//!
+//! Names and semantics are tokio's wherever tokio has them. Sockets and files are not there.
+//!
+//! # Limits
+//!
+//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc or in [`no_preempt`].
+//! * What is tied to the kernel thread (its id, signal mask, affinity) does not move with a poll
+//!   that was detached; code that depends on it belongs into [`no_preempt`].
+//! * A statically linked allocator (mimalloc, jemalloc) may be stopped while it holds a lock of its
+//!   own: wrap it in [`alloc::NoPreempt`].
+//! * A current-thread runtime detaches and hands off nothing: checkpoints and awaits in async code
+//!   are all that ends a poll there.
+//! * The future of `block_on`, and so the body of `main`, runs on the thread that calls it, and is
+//!   never detached or handed off.
+
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{runtime, time};
+pub use preempt_executor::{runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 
-/// Tasks.
 pub mod task {
+    //! Tasks: spawning them, waiting for them, ending them.
+    //!
+    //! [`spawn`] starts a task and returns a [`JoinHandle`]; dropping the handle detaches the task.
+    //! A panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks
+    //! has [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
+
     pub use preempt_checkpoint::yield_now;
     pub use preempt_executor::task::*;
     pub use preempt_executor::{block_in_place, spawn, spawn_blocking};
 }
-pub use preempt_executor::spawn;
 
 #[doc(hidden)]
 pub use preempt_checkpoint::__private;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -25,7 +25,10 @@ pub(crate) struct BlockingPool {
 #[derive(Default)]
 struct Inner {
     queue: VecDeque<Runnable>,
+    /// Threads that take jobs.
     threads: usize,
+    /// Threads that have not ended: also those that take no more jobs and run the stop hook.
+    alive: usize,
     /// Threads that wait; the queued jobs are for the first of them.
     idle: usize,
     closed: bool,
@@ -74,6 +77,7 @@ impl BlockingPool {
             self.changed.notify_one();
         } else if inner.threads < self.most_threads {
             inner.threads += 1;
+            inner.alive += 1;
             drop(inner);
             self.start_thread(handle);
         }
@@ -84,11 +88,12 @@ impl BlockingPool {
         let body = {
             let handle = handle.clone();
             move || {
+                let _farewell = Farewell(&handle.scheduler().blocking);
                 let _entered = context::enter(handle.clone());
-                let config = &handle.scheduler().config;
-                config.on_thread_start();
+                context::run_thread_hooks(&handle.scheduler().config);
                 handle.scheduler().blocking.work();
-                config.on_thread_stop();
+                // Before the thread counts as gone.
+                context::end_thread_hooks();
             }
         };
         let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };
@@ -96,7 +101,7 @@ impl BlockingPool {
         inner.threads -= 1;
         let stuck = inner.threads == 0;
         drop(inner);
-        self.one_left.notify_all();
+        self.left();
         assert!(!stuck, "`spawn_blocking` needs a thread and the system gives none: {error}");
         report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
     }
@@ -106,6 +111,11 @@ impl BlockingPool {
         while let Some(runnable) = self.next() {
             runnable.run();
         }
+    }
+
+    /// A thread has ended.
+    fn left(&self) {
+        self.inner.lock().alive -= 1;
         self.one_left.notify_all();
     }
 
@@ -143,12 +153,21 @@ impl BlockingPool {
     /// Waits until all threads have ended. `false`: not before the deadline.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
         let mut inner = self.inner.lock();
-        while inner.threads > 0 {
+        while inner.alive > 0 {
             if !self.one_left.wait_until(&mut inner, deadline) {
-                return inner.threads == 0;
+                return inner.alive == 0;
             }
         }
         true
+    }
+}
+
+/// Says that a thread of the pool has ended, also if a hook unwinds.
+struct Farewell<'a>(&'a BlockingPool);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.left();
     }
 }
 

@@ -65,6 +65,8 @@ pub struct RuntimeMetrics {
     /// Stacks with thread-locals of their own: one for each thread that runs tasks, each detached
     /// poll, and spare ones.
     pub fibers: usize,
+    /// Fibers that nothing runs on.
+    pub spare_fibers: usize,
     /// Rung 3: processors that were taken from a poll and given to another thread, for whatever
     /// reason. Includes the next two, and `block_in_place`.
     pub hand_offs: u64,
@@ -125,6 +127,7 @@ impl RuntimeMetrics {
             signals: counters.signals.load(Relaxed),
             refusals: Refusals::of(counters),
             fibers: scheduler.fibers().map_or(0, |fibers| fibers.fibers()),
+            spare_fibers: scheduler.fibers().map_or(0, |fibers| fibers.spares()),
             hand_offs: counters.hand_offs.load(Relaxed),
             hand_offs_at_checkpoint: counters.hand_offs_at_checkpoint.load(Relaxed),
             hand_offs_by_monitor: counters.hand_offs_by_monitor.load(Relaxed),

@@ -63,7 +63,7 @@ fn prepare(seat: &Seat) -> Option<Departure> {
     }
     // Only a fiber can be left; a machine that found none when it began runs without.
     preempt_fiber::current()?;
-    let spare = seat.fibers.as_ref()?.take_spare()?;
+    let spare = seat.take_spare()?;
     checkpoint::clear_request();
     seat.end_slice();
     seat.scheduler().counters.detaches.fetch_add(1, Relaxed);

@@ -138,6 +138,8 @@ struct Roll {
     /// Threads that have not ended.
     alive: usize,
     closed: bool,
+    /// Shutdown has stopped waiting for the threads.
+    given_up: bool,
 }
 
 impl Machines {
@@ -159,7 +161,9 @@ impl Machines {
             }
             roll.alive += 1;
         }
-        self.create(scheduler).inspect_err(|_| self.left())
+        self.create(scheduler).inspect_err(|_| {
+            self.left();
+        })
     }
 
     fn create(&self, scheduler: &Arc<Scheduler>) -> io::Result<Arc<Machine>> {
@@ -189,17 +193,24 @@ impl Machines {
         roll.spare.drain(..).for_each(|machine| machine.dismiss());
     }
 
-    fn left(&self) {
-        self.roll.lock().alive -= 1;
+    /// A thread ends. `true`: it was the last, and nobody waits for that any more.
+    fn left(&self) -> bool {
+        let mut roll = self.roll.lock();
+        roll.alive -= 1;
+        let is_to_finish = roll.alive == 0 && roll.given_up;
+        drop(roll);
         self.one_left.notify_all();
+        is_to_finish
     }
 
-    /// Waits until all threads have ended. `false`: not before the deadline.
+    /// Waits until all threads have ended. `false`: not before the deadline, and the last one will
+    /// do what is left to do.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
         let mut roll = self.roll.lock();
         while roll.alive > 0 {
-            if !self.one_left.wait_until(&mut roll, deadline) {
-                return roll.alive == 0;
+            if !self.one_left.wait_until(&mut roll, deadline) && roll.alive > 0 {
+                roll.given_up = true;
+                return false;
             }
         }
         true
@@ -221,7 +232,9 @@ fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>) {
     // What the seat holds of the runtime goes before the thread is counted out.
     drop(seat);
     drop(machine);
-    scheduler.machines.left();
+    if scheduler.machines.left() {
+        scheduler.finish();
+    }
 }
 
 /// Asks the kernel for timers as precise as it can: its default is to be up to 50 us late.

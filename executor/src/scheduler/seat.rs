@@ -6,12 +6,13 @@
 //! that is set again after every switch (`context::sit`, `context::reseat`), never through a
 //! variable that was set before a poll.
 
+use super::background::Turn;
 use super::machine::Machine;
 use super::worker::SeatRef;
 use super::{Processor, Scheduler};
 use crate::context;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::Pool;
+use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::Slice;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) struct Seat {
     scheduler: Arc<Scheduler>,
     machine: Arc<Machine>,
     /// Where the fibers come from on which other tasks run while a poll is detached.
-    pub(super) fibers: Option<Arc<Pool>>,
+    fibers: Option<Arc<Pool>>,
     processor: AtomicUsize,
     /// The poll that runs on this machine, as `Slice::into_bits`; zero between polls. Stays set
     /// when the processor is taken away during the poll.
@@ -34,6 +35,9 @@ pub(crate) struct Seat {
     was_offered: Cell<bool>,
     pub(super) picks: Cell<u32>,
     pub(super) lifo_polls: Cell<u32>,
+    pub(super) turn: Turn,
+    /// What was taken last is of the background and in its turn.
+    pub(super) has_turn: Cell<bool>,
     random: Cell<u32>,
 }
 
@@ -49,6 +53,8 @@ impl Seat {
             was_offered: Cell::new(false),
             picks: Cell::new(0),
             lifo_polls: Cell::new(0),
+            turn: Turn::default(),
+            has_turn: Cell::new(false),
             random: Cell::new(context::random_seed()),
         }
     }
@@ -80,6 +86,11 @@ impl Seat {
     pub(super) fn count_migration(&self, from: SeatRef) {
         let migrated = from != SeatRef::new(self);
         self.scheduler.counters.migrations.fetch_add(migrated.into(), Relaxed);
+    }
+
+    /// A fiber to go on on.
+    pub(super) fn take_spare(&self) -> Option<Spare> {
+        self.fibers.as_ref()?.take_spare()
     }
 
     /// How many fibers are ready to go on on.
@@ -130,12 +141,19 @@ impl Seat {
     /// A poll begins on this machine's processor.
     pub(super) fn begin_slice(&self, processor: &Processor) {
         checkpoint::clear_request();
-        self.slice.store(processor.watch.begin_poll().into_bits(), Relaxed);
+        self.note_slice(processor, processor.watch.begin_poll());
     }
 
     /// As [`begin_slice`](Self::begin_slice), for a poll that had to be preempted before.
     pub(super) fn begin_background_slice(&self, processor: &Processor) {
-        self.slice.store(processor.watch.begin_background_poll().into_bits(), Relaxed);
+        self.note_slice(processor, processor.watch.begin_background_poll());
+    }
+
+    fn note_slice(&self, processor: &Processor, slice: Slice) {
+        if self.has_turn.take() {
+            processor.watch.promise_turn(slice);
+        }
+        self.slice.store(slice.into_bits(), Relaxed);
     }
 
     /// The poll is over, or is set aside in the middle. `false`: the processor was taken away during

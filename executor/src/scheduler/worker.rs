@@ -16,10 +16,12 @@ use crate::context;
 use crate::report;
 use crate::task::Runnable;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::{Leave, Suspended};
+use preempt_fiber::{Leave, Spare, Suspended};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
 
 /// As in Go: every 61st pick looks at the injector first, so that a busy local queue cannot starve
 /// it. A prime, so that it does not fall into step with the tasks.
@@ -28,6 +30,9 @@ const INJECTOR_INTERVAL: u32 = 61;
 /// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
 /// the rest of the queue waiting.
 const LIFO_POLLS_IN_A_ROW: u32 = 3;
+
+/// How long a machine waits for a fiber that it needs and does not get.
+const PAUSE_WITHOUT_FIBERS: Duration = Duration::from_millis(1);
 
 /// What to run next.
 pub(super) enum Work {
@@ -41,6 +46,8 @@ enum Step {
     Again,
     /// The machine goes over to the fiber of a detached poll; this one becomes a spare.
     Resume(Suspended),
+    /// The same, for a machine that is not on a fiber yet.
+    Enter(Spare, Suspended),
     /// The runtime shuts down.
     Exit,
 }
@@ -59,39 +66,71 @@ impl SeatRef {
     }
 }
 
-/// Runs the machine of this thread: on a fiber if there are fibers, else on the thread's own stack.
+/// Runs the machine of this thread: on a fiber if there is one, else on the thread's own stack, its
+/// home, until there is a detached poll to go on with.
 pub(super) fn run(seat: &Seat) {
     let this = SeatRef::new(seat);
-    let Some(spare) = seat.fibers.as_ref().and_then(|fibers| fibers.take_spare()) else {
-        work(this);
-        return;
-    };
-    if let Err(error) = seat.machine().fibers().run(spare, move || work(this)) {
-        report::warn(format_args!("a worker runs without fibers, so it cannot detach: {error}"));
-        work(this);
+    if let Some(spare) = seat.take_spare() {
+        match seat.machine().fibers().run(spare, move || work(this)) {
+            Ok(()) => return,
+            Err(error) => report::warn(format_args!("a worker begins without a fiber: {error}")),
+        }
+    }
+    let Some((spare, suspended)) = work_at_home(this) else { return };
+    if let Err(error) = seat.machine().fibers().run(spare, move || Leave::Resume(suspended)) {
+        // The poll is lost: what it holds is leaked, and its task never completes.
+        report::warn(format_args!("no memory to resume a suspended poll, so it is lost: {error}"));
     }
 }
 
-/// The loop, on the fiber or thread that calls it.
-pub(super) fn work(seat: SeatRef) -> Leave {
+/// The loop on a thread that is not on a fiber. Returns with the poll that the machine is to go
+/// over to, and a fiber to get there from; `None`: the runtime shuts down.
+///
+/// Found by `nothing_is_lost_in_a_storm_on_two_processors`: only a fiber can be left for a
+/// detached poll, so a machine that began without one must not just take it.
+fn work_at_home(seat: SeatRef) -> Option<(Spare, Suspended)> {
     checkpoint::enter();
+    let end = work_until_step(seat);
+    checkpoint::leave();
+    match end {
+        Step::Enter(spare, suspended) => Some((spare, suspended)),
+        Step::Exit => None,
+        Step::Again | Step::Resume(_) => unreachable!("only a fiber is left for a poll"),
+    }
+}
+
+/// The loop, on the fiber that calls it.
+///
+/// From its first to its last time on a fiber the section stays open: in the middle of `Leave` the
+/// next poll's slice has begun, and a signal that is meant for that poll must not suspend this
+/// fiber.
+pub(super) fn work(seat: SeatRef) -> Leave {
+    if checkpoint::no_preempt_depth() == 0 {
+        checkpoint::enter();
+    }
+    match work_until_step(seat) {
+        Step::Resume(suspended) => Leave::Resume(suspended),
+        Step::Exit => Leave::Exit,
+        Step::Again | Step::Enter(..) => unreachable!("the loop runs on a fiber"),
+    }
+}
+
+/// Works until the machine is to go elsewhere.
+fn work_until_step(seat: SeatRef) -> Step {
     // SAFETY: see `SeatRef`.
     let _seated = context::sit(unsafe { &*seat.0 });
     context::with_seat(|seat| {
         if let Some(seat) = seat {
-            seat.scheduler().config.on_thread_start();
+            context::run_thread_hooks(&seat.scheduler().config);
             seat.moved_to_this_fiber();
         }
     });
-    let leave = loop {
+    loop {
         match context::with_seat(|seat| seat.map_or(Step::Exit, step)) {
             Step::Again => {}
-            Step::Resume(suspended) => break Leave::Resume(suspended),
-            Step::Exit => break Leave::Exit,
+            end => return end,
         }
-    };
-    checkpoint::leave();
-    leave
+    }
 }
 
 /// Runs one task, or sleeps if there is none, or waits for a processor.
@@ -132,20 +171,37 @@ fn wait_for_processor(seat: &Seat) -> Step {
     if seat.has_lost_processor() {
         seat.scheduler().machines.put_back(seat.machine().clone());
     }
-    match seat.machine().wait_for_processor() {
-        Some(processor) => {
-            seat.take(processor);
-            Step::Again
-        }
+    if let Some(processor) = seat.machine().wait_for_processor() {
+        seat.take(processor);
+        return Step::Again;
+    }
+    // The runtime shuts down. A poll that was detached from this machine must not be left behind:
+    // there may be no other machine any more. It goes on without a processor.
+    match seat.scheduler().background.pop_detached() {
+        Some(detached) => resume_without_processor(seat, detached),
         None => Step::Exit,
     }
 }
 
-/// While the runtime shuts down, detached polls may still end; nothing else is begun.
+fn resume_without_processor(seat: &Seat, detached: Detached) -> Step {
+    if preempt_fiber::current().is_some() {
+        return Step::Resume(detached.suspended);
+    }
+    match seat.take_spare() {
+        Some(spare) => Step::Enter(spare, detached.suspended),
+        None => {
+            seat.scheduler().background.push_detached(detached);
+            thread::sleep(PAUSE_WITHOUT_FIBERS);
+            Step::Again
+        }
+    }
+}
+
+/// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
 fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
     match seat.scheduler().background.pop_detached() {
-        Some(detached) if !seat.scheduler().is_abandoned() => resume(seat, processor, detached),
-        _ => {
+        Some(detached) => resume(seat, processor, detached),
+        None => {
             seat.leave();
             Step::Exit
         }
@@ -154,9 +210,20 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
+    if preempt_fiber::current().is_some() {
+        processor.set_holder(detached.flag, seat.machine());
+        seat.begin_background_slice(processor);
+        return Step::Resume(detached.suspended);
+    }
+    let Some(spare) = seat.take_spare() else {
+        // The system gives no threads. Other machines, or this one a little later, will resume it.
+        seat.scheduler().background.push_detached(detached);
+        thread::sleep(PAUSE_WITHOUT_FIBERS);
+        return Step::Again;
+    };
     processor.set_holder(detached.flag, seat.machine());
     seat.begin_background_slice(processor);
-    Step::Resume(detached.suspended)
+    Step::Enter(spare, detached.suspended)
 }
 
 /// One round of the loop on a thread that is in `block_on`, see `CurrentThread`.
@@ -175,12 +242,20 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
     }
 }
 
+/// Ends a poll, also one that unwinds: the future of `block_on` may panic.
+struct PollInBlockOn<'a>(&'a Seat);
+
+impl Drop for PollInBlockOn<'_> {
+    fn drop(&mut self) {
+        self.0.end_slice();
+    }
+}
+
 /// A poll that is never detached, on a thread that is not one of the runtime's.
 fn poll_in_block_on<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
     seat.begin_slice(processor);
-    let result = poll();
-    seat.end_slice();
-    result
+    let _poll = PollInBlockOn(seat);
+    poll()
 }
 
 /// Polls the future of `block_on` as one slice.
@@ -195,17 +270,16 @@ pub(crate) fn poll_main<F: Future>(
     }
 }
 
-/// What to run next, in the order: an overdue background task, now and then the injector, the LIFO
+/// What to run next, in the order: the background in its turn, now and then the injector, the LIFO
 /// slot, the local queue, the injector, other processors, the background.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
     scheduler.timers.fire_if_due();
     let picks = seat.picks.get().wrapping_add(1);
     seat.picks.set(picks);
-    if scheduler.background.take_overdue_turn()
-        && let Some(overdue) = scheduler.background.pop()
-    {
-        return Some(overdue);
+    if let Some(preempted) = scheduler.background.pop_in_turn(&seat.turn) {
+        seat.has_turn.set(true);
+        return Some(preempted);
     }
     if picks.is_multiple_of(INJECTOR_INTERVAL)
         && let Some(injected) = scheduler.injector.pop()

@@ -12,6 +12,7 @@
 //! same holds for the monitor and its `looks_at`.
 
 use super::heap::{Heap, Key};
+use crate::report;
 use crate::scheduler::parker::Parker;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
@@ -75,16 +76,13 @@ impl Timers {
         fired
     }
 
-    /// Takes a timer back, fired or not.
-    pub(crate) fn cancel(&self, timer: Timer) {
+    /// Takes a timer back, fired or not. If not, whoever waited for it is returned.
+    pub(crate) fn cancel(&self, timer: Timer) -> Option<Waker> {
         let shard = &self.shards[timer.shard];
-        let waker = {
-            let mut heap = shard.heap.lock();
-            let waker = heap.remove(timer.key);
-            shard.publish(&heap);
-            waker
-        };
-        drop(waker);
+        let mut heap = shard.heap.lock();
+        let waker = heap.remove(timer.key);
+        shard.publish(&heap);
+        waker
     }
 
     /// Wakes the tasks of all timers that are due. Costs a load for each shard if there are none.
@@ -158,7 +156,10 @@ impl Shard {
             if count == 0 {
                 return;
             }
-            due.into_iter().flatten().for_each(Waker::wake);
+            for waker in due.into_iter().flatten() {
+                // A future may poll a timer with a waker of its own.
+                report::contain("a waker", || waker.wake());
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Waits for a duration. Fires at that time or a little later, never earlier.
@@ -65,10 +65,15 @@ impl Sleep {
     }
 
     /// Starts over with another deadline, also after it was over.
+    ///
+    /// Whoever waits for it is woken at the new deadline; it need not be polled in between.
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.unpinned();
-        this.take_timer_back();
+        let waiting = this.take_timer_back();
         this.deadline = deadline;
+        if let Some(waker) = waiting {
+            this.set_timer(waker);
+        }
     }
 
     fn unpinned(self: Pin<&mut Self>) -> &mut Self {
@@ -76,17 +81,17 @@ impl Sleep {
         unsafe { self.get_unchecked_mut() }
     }
 
-    fn take_timer_back(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            self.handle.scheduler().timers.cancel(timer);
-        }
+    /// Returns whoever waits for it.
+    fn take_timer_back(&mut self) -> Option<Waker> {
+        let timer = self.timer.take()?;
+        self.handle.scheduler().timers.cancel(timer)
     }
 
-    fn set_timer(&mut self, cx: &Context<'_>) {
+    fn set_timer(&mut self, waker: Waker) {
         let scheduler = self.handle.scheduler();
         let shard = context::with_held(scheduler, |held| held.map_or(0, |(_, it)| it.index));
         let due = self.deadline.into_std();
-        let (timer, is_earliest) = scheduler.timers.set(shard, due, cx.waker().clone());
+        let (timer, is_earliest) = scheduler.timers.set(shard, due, waker);
         if is_earliest {
             scheduler.timer_set(due);
         }
@@ -116,7 +121,7 @@ impl Future for Sleep {
             None => this.is_elapsed(),
         };
         if over {
-            this.take_timer_back();
+            drop(this.take_timer_back());
             if !this.is_elapsed() {
                 // Only shutdown fires timers early.
                 runtime_is_gone();
@@ -124,7 +129,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         if this.timer.is_none() {
-            this.set_timer(cx);
+            this.set_timer(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -132,7 +137,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.take_timer_back();
+        drop(self.take_timer_back());
     }
 }
 
