@@ -38,8 +38,17 @@
 //! its own.
 //!
 //! # What it costs
-//! About half a nanosecond per call: two additions to a thread-local, and no atomic
-//! read-modify-write. BENCH_PLACEHOLDER
+//! Two additions to a thread-local per call, and no atomic read-modify-write. Per pair of `alloc` and
+//! `dealloc` at most 0.3 ns at the median, of 4 to 13 ns; times the plain allocator:
+//!
+//! | blocks | `System` | mimalloc | jemalloc |
+//! |---|---|---|---|
+//! | one at a time | 1.00 (0.59 to 1.62) | 1.00 (0.67 to 1.73) | 1.08 (0.87 to 1.44) |
+//! | a hundred beside each other | 0.98 (0.81 to 1.37) | 1.01 (0.55 to 1.65) | 1.05 (0.71 to 1.57) |
+//!
+//! Median, lowest and highest of 301 interleaved turns; the plain allocator against itself has 1.00
+//! (0.60 to 1.51). `cargo bench --bench alloc_cost`, 2026-11-23, AMD EPYC VM, 2 cores in use by
+//! others as well, Linux 6.18, Rust 1.95.
 //!
 //! A request that comes during a call is honoured soon after it: at the next checkpoint, or by the
 //! next signal. A poll that does nothing but allocate is suspended between two calls; signals that

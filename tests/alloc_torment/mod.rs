@@ -5,7 +5,7 @@
 //! was a runtime: an allocator that gives a block out twice, or loses what was in it, is found by
 //! the checksums, and one whose lock is never released again by the time limit.
 
-use preempt::runtime::{Backend, Builder, RuntimeMetrics};
+use preempt::runtime::{Backend, Builder, Handle, RuntimeMetrics};
 use preempt::task::JoinSet;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -44,13 +44,13 @@ pub(crate) fn torment(setup: Torment) -> RuntimeMetrics {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let expected: Vec<Vec<u64>> = KINDS.iter().map(|kind| (0..SEEDS).map(kind).collect()).collect();
-    let watchdog = Watchdog::start(LONGEST + PATIENCE);
     let runtime = Builder::new_multi_thread()
         .worker_threads(setup.workers)
         .time_slice(Duration::from_micros(setup.slice_us))
         .backend(setup.backend)
         .build()
         .expect("the runtime starts");
+    let watchdog = Watchdog::start(LONGEST + PATIENCE, runtime.handle().clone());
     let plan = Arc::new(Plan {
         expected,
         stop: AtomicBool::new(false),
@@ -107,22 +107,24 @@ async fn work(kind: usize, start: u64, plan: Arc<Plan>) {
     }
 }
 
-/// Ends the process if tasks wait for each other for ever. Prepared beforehand, since nobody can
-/// allocate then.
+/// Ends the process if tasks wait for each other for ever. What it prints then may be nothing, if
+/// they wait in the allocator.
 struct Watchdog {
     stopped: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Watchdog {
-    fn start(limit: Duration) -> Watchdog {
+    fn start(limit: Duration, handle: Handle) -> Watchdog {
         let stopped = Arc::new(AtomicBool::new(false));
         let theirs = stopped.clone();
         let deadline = Instant::now() + limit;
         let thread = thread::spawn(move || {
             while !theirs.load(Relaxed) {
                 if Instant::now() > deadline {
-                    // So that a debugger finds the threads as they are.
+                    // Not by a panic, so that a debugger finds the threads as they are.
+                    thread::spawn(move || eprintln!("still at work: {:?}", handle.metrics()));
+                    thread::sleep(Duration::from_secs(1));
                     std::process::abort();
                 }
                 thread::park_timeout(Duration::from_millis(100));
