@@ -41,7 +41,7 @@
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
-//! | not giving way | [`no_preempt`] |
+//! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them. Sockets and files are not there.
@@ -52,13 +52,13 @@
 //! * What is tied to the kernel thread (its id, signal mask, affinity) does not move with a poll
 //!   that was detached; code that depends on it belongs into [`no_preempt`].
 //! * A statically linked allocator (mimalloc, jemalloc) may be stopped while it holds a lock of its
-//!   own: do not combine one with forced preemption.
+//!   own: wrap it in [`alloc::NoPreempt`].
 //! * A current-thread runtime detaches and hands off nothing: checkpoints and awaits in async code
 //!   are all that ends a poll there.
 //! * The future of `block_on`, and so the body of `main`, runs on the thread that calls it, and is
 //!   never detached or handed off.
 
-pub use preempt_checkpoint::{checkpoint, no_preempt};
+pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
 pub use preempt_executor::{runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 

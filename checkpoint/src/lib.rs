@@ -26,6 +26,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod alloc;
 mod local;
 pub mod runtime;
 mod yielding;
@@ -86,6 +87,7 @@ pub fn no_preempt<R>(section: impl FnOnce() -> R) -> R {
 struct Section;
 
 impl Section {
+    #[inline]
     fn enter() -> Self {
         local::with(|local| local.enter_no_preempt());
         Section
@@ -93,6 +95,7 @@ impl Section {
 }
 
 impl Drop for Section {
+    #[inline]
     fn drop(&mut self) {
         local::with(|local| local.leave_no_preempt());
     }

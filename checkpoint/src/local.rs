@@ -1,7 +1,7 @@
 //! What a checkpoint looks at: one [`Local`] per thread (feature `std`) or one for the program.
 //!
-//! Only the owning thread touches `depth` and `hook`; `requested` may be raised by any thread.
-//! Everything is atomic with relaxed ordering: the flag carries no data, and a signal handler on
+//! Only the owning thread touches `depth`, `hook` and `allocated`; `requested` may be raised by any
+//! thread. Everything is atomic with relaxed ordering: the flag carries no data, and a signal handler on
 //! the same thread may read all of it.
 
 use crate::runtime::Hook;
@@ -15,6 +15,8 @@ pub(crate) struct Local {
     depth: AtomicU32,
     /// A [`Hook`] as a pointer, null if there is none.
     hook: AtomicPtr<()>,
+    /// `alloc::NoPreempt` has allocated. Here and not in one flag for all: every allocation sets it.
+    allocated: AtomicBool,
 }
 
 impl Local {
@@ -23,6 +25,7 @@ impl Local {
             requested: AtomicBool::new(false),
             depth: AtomicU32::new(0),
             hook: AtomicPtr::new(core::ptr::null_mut()),
+            allocated: AtomicBool::new(false),
         }
     }
 
@@ -40,17 +43,28 @@ impl Local {
     }
 
     /// The fences keep the compiler from moving the section's code out of the section: a signal
-    /// handler of this thread looks at the depth.
+    /// handler of this thread looks at the depth. Wrapping: a panic is no good in an allocator.
     #[inline]
     pub(crate) fn enter_no_preempt(&self) {
-        self.depth.store(self.depth.load(Relaxed) + 1, Relaxed);
+        self.depth.store(self.depth.load(Relaxed).wrapping_add(1), Relaxed);
         compiler_fence(SeqCst);
     }
 
     #[inline]
     pub(crate) fn leave_no_preempt(&self) {
         compiler_fence(SeqCst);
-        self.depth.store(self.depth.load(Relaxed) - 1, Relaxed);
+        self.depth.store(self.depth.load(Relaxed).wrapping_sub(1), Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn note_protected_allocation(&self) {
+        self.allocated.store(true, Relaxed);
+    }
+
+    pub(crate) fn take_protected_allocation(&self) -> bool {
+        let allocated = self.allocated.load(Relaxed);
+        self.allocated.store(false, Relaxed);
+        allocated
     }
 
     pub(crate) fn set_hook(&self, hook: Hook) {

@@ -45,7 +45,15 @@ pub fn enter() {
 /// Ends the section of [`enter`]. Each `enter` is followed by one `leave` on the same thread.
 #[inline]
 pub fn leave() {
+    debug_assert!(no_preempt_depth() > 0, "no `no_preempt` section is open on this thread");
     local::with(|local| local.leave_no_preempt());
+}
+
+/// Whether [`NoPreempt`](crate::alloc::NoPreempt) has allocated on this thread since this was last
+/// asked. Tells a runtime whether the global allocator is wrapped: ask, allocate, ask again.
+#[must_use = "asking forgets the answer"]
+pub fn take_protected_allocation() -> bool {
+    local::with(|local| local.take_protected_allocation())
 }
 
 /// The flag of the thread that calls this.

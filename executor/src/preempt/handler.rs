@@ -6,6 +6,7 @@
 //! atomics for that reason, and rewrites the interrupted context; the poll is suspended after the
 //! handler has returned, outside of any signal context.
 
+use super::allocator;
 use super::asleep;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
@@ -75,6 +76,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         PREVIOUS.store(previous.sa_sigaction, Relaxed);
     }
     SIGNAL.store(signal, Relaxed);
+    allocator::check();
     Ok(())
 }
 

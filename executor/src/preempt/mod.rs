@@ -11,12 +11,15 @@
 //! * `text.rs`: which addresses are ordinary code.
 //! * `handler.rs`: the handler, its installation, sending the signal.
 //! * `asleep.rs`: whether a thread sleeps in the kernel.
+//! * `allocator.rs`: a warning about allocators that a poll must not be suspended in.
 //!
 //! On platforms without a way to inject a call there is `unsupported.rs` in the place of the last
-//! three, and long polls are handed off.
+//! four, and long polls are handed off.
 
 mod safe_point;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod allocator;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod asleep;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
