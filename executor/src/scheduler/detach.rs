@@ -63,6 +63,9 @@ fn prepare(seat: &Seat) -> Option<Departure> {
     }
     // Only a fiber can be left; a machine that found none when it began runs without.
     preempt_fiber::current()?;
+    if seat.spares() == 0 {
+        return None;
+    }
     let spare = seat.fibers.as_ref()?.take_spare()?;
     checkpoint::clear_request();
     seat.end_slice();

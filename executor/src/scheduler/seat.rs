@@ -82,9 +82,11 @@ impl Seat {
         self.scheduler.counters.migrations.fetch_add(migrated.into(), Relaxed);
     }
 
-    /// How many fibers are ready to go on on.
+    /// How many fibers are ready to go on on; none if as many polls are detached as may be.
+    /// Signal-safe.
     pub(crate) fn spares(&self) -> usize {
-        self.fibers.as_ref().map_or(0, |fibers| fibers.spares())
+        let fibers = self.fibers.as_ref().filter(|_| self.scheduler.may_detach());
+        fibers.map_or(0, |fibers| fibers.spares())
     }
 
     /// Whether the machine has lost a processor since this was last asked.

@@ -16,7 +16,7 @@ use crate::context;
 use crate::report;
 use crate::task::Runnable;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::{Leave, Suspended};
+use preempt_fiber::{Leave, Spare, Suspended};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -60,9 +60,9 @@ impl SeatRef {
 }
 
 /// Runs the machine of this thread: on a fiber if there are fibers, else on the thread's own stack.
-pub(super) fn run(seat: &Seat) {
+pub(super) fn run(seat: &Seat, fiber: Option<Spare>) {
     let this = SeatRef::new(seat);
-    let Some(spare) = seat.fibers.as_ref().and_then(|fibers| fibers.take_spare()) else {
+    let Some(spare) = fiber else {
         work(this);
         return;
     };
@@ -203,7 +203,7 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let picks = seat.picks.get().wrapping_add(1);
     seat.picks.set(picks);
     if scheduler.background.take_overdue_turn()
-        && let Some(overdue) = scheduler.background.pop()
+        && let Some(overdue) = next_in_background(scheduler)
     {
         return Some(overdue);
     }
@@ -216,7 +216,16 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         .or_else(|| scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len()))
         .or_else(|| steal(seat, processor))
         .map(Work::Run)
-        .or_else(|| scheduler.background.pop())
+        .or_else(|| next_in_background(scheduler))
+}
+
+/// A detached poll only on a fiber, which can be left for it. A machine has one, unless there was
+/// no memory for its signal stack.
+fn next_in_background(scheduler: &Scheduler) -> Option<Work> {
+    if preempt_fiber::current().is_none() {
+        return scheduler.background.pop_yielded().map(Work::Run);
+    }
+    scheduler.background.pop()
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {
