@@ -85,10 +85,8 @@ impl BlockingPool {
             let handle = handle.clone();
             move || {
                 let _entered = context::enter(handle.clone());
-                let config = &handle.scheduler().config;
-                config.on_thread_start();
+                context::run_thread_hooks(&handle.scheduler().config);
                 handle.scheduler().blocking.work();
-                config.on_thread_stop();
             }
         };
         let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };

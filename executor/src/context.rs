@@ -7,8 +7,9 @@
 //! | `HANDLE` | the runtime that `Handle::current` and `spawn` mean |
 //! | `BLOCKED_BY` | why `block_on` would stall other tasks here |
 //! | `TASK` | the task that is being polled |
+//! | `THREAD_END` | the duty to call the hook for a thread's end |
 
-use crate::runtime::Handle;
+use crate::runtime::{Config, Handle};
 use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint};
 use crate::sync::Critical;
 use crate::task::Id;
@@ -22,6 +23,25 @@ thread_local! {
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
     static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
     static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
+}
+
+/// Calls the hook for a thread's end when the thread, or the fiber, ends.
+struct ThreadEnd(Config);
+
+impl Drop for ThreadEnd {
+    fn drop(&mut self) {
+        self.0.on_thread_stop();
+    }
+}
+
+/// Calls the hook for a thread's start, unless this thread, or fiber, has been here before.
+pub(crate) fn run_thread_hooks(config: &Config) {
+    if !config.has_thread_hooks() || THREAD_END.with_borrow(Option::is_some) {
+        return;
+    }
+    config.on_thread_start();
+    THREAD_END.set(Some(ThreadEnd(config.clone())));
 }
 
 /// Why a thread must not block.
@@ -55,7 +75,13 @@ pub(crate) fn sit(seat: &Seat) -> Seated {
 impl Drop for Seated {
     fn drop(&mut self) {
         SEAT.set(self.previous_seat);
-        checkpoint::uninstall();
+        if self.previous_seat.is_null() {
+            checkpoint::uninstall();
+        } else {
+            // A current-thread runtime was driven inside `block_in_place`. The hook is the same for
+            // both seats; a request was meant for the inner one's poll.
+            checkpoint::clear_request();
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the runtime has to tell a person, on standard error.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Prints one line. If standard error is gone there is nobody left to tell.
 ///
@@ -17,5 +19,22 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
     {
         use std::io::Write;
         drop(std::io::stderr().write_all(line.as_bytes()));
+    }
+}
+
+/// Calls user code that nobody waits for, so that its panic has nobody to go to.
+pub(crate) fn contain(what: &str, user_code: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(user_code)) {
+        lost_panic(what, payload);
+    }
+}
+
+/// Tells of a panic that nobody can be given. The panic hook has printed the message; what is lost
+/// is only that somebody could catch it.
+pub(crate) fn lost_panic(what: &str, payload: Box<dyn Any + Send>) {
+    warn(format_args!("{what} panicked while it was dropped or woken; going on"));
+    // The drop of a payload is user code as well. Of a second panic not even that remains.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(payload);
     }
 }

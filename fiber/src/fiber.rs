@@ -291,6 +291,8 @@ impl Current {
     }
 
     /// Token of the [`Machine`] that it is on, or was on at its last switch-in.
+    ///
+    /// Code that can be suspended may be on another one by the time it uses the answer.
     #[must_use]
     pub fn machine_token(&self) -> usize {
         self.record().machine_token.load(Relaxed)

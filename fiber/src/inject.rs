@@ -63,6 +63,11 @@ pub fn injecting() -> bool {
 /// `errno`, all registers, all flags and the floating-point environment are preserved; the function
 /// itself starts with the default floating-point environment.
 ///
+/// The stack can be unwound from within the call, through the trampoline, wherever the interrupted
+/// code has unwind tables that are right for every instruction. What rustc generates has (a test
+/// checks each instruction); the stubs that linkers put into `.plt`, and inline assembly that moves
+/// the stack pointer, have not.
+///
 /// # Safety
 ///
 /// - `context` is the third argument of a signal handler that is running, installed with
@@ -73,7 +78,8 @@ pub fn injecting() -> bool {
 ///   pointer.
 /// - The interrupted code bears the call at this point: it holds no lock that the function wants
 ///   and is not in the middle of something that must not be suspended (the async-safe point
-///   predicate).
+///   predicate). Mind callbacks: ordinary text that `dl_iterate_phdr` or `pthread_once` has called
+///   runs under a lock of libc.
 ///
 /// [`can_inject`] must be true; the process aborts if it is not.
 ///

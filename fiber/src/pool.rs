@@ -22,7 +22,7 @@ mod slots;
 
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -34,7 +34,7 @@ use crate::inject::Busy;
 use crate::os::signal_stack::SignalStack;
 use crate::os::thread::SignalsBlocked;
 use crate::switch;
-use slots::Slots;
+use slots::{Slots, Spares};
 
 /// Configures a [`Pool`].
 #[derive(Clone, Debug)]
@@ -144,11 +144,10 @@ impl Builder {
             machinery: Machinery::new(self.force_fs_syscall),
             donors: (0..self.max_fibers).map(|_| Donor::default()).collect(),
             vacant: Slots::full(self.max_fibers),
-            spare: Slots::empty(self.max_fibers),
+            spare: Spares::new(self.max_fibers),
             starting: AtomicUsize::new(0),
             fibers: AtomicUsize::new(0),
             leaked: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
             config: self,
         };
         Ok(Pool { shared: Arc::new(shared) })
@@ -163,7 +162,8 @@ pub struct Pool {
 
 impl Pool {
     /// Starts fibers until `spares` are idle or starting, or the pool is full. Does not wait for
-    /// them; returns how many are idle or starting.
+    /// them; returns how many are idle or starting. A fiber that is just becoming idle may be counted
+    /// twice, so that it stops short of the number: call it again whenever there is an occasion.
     ///
     /// With the kernel backend the fibers take signals, with the mask of the thread that calls this;
     /// with the user backend it is the machine's mask that counts.
@@ -195,9 +195,14 @@ impl Pool {
     ///
     /// As [`Self::top_up`].
     pub fn prepare(&self, spares: usize) -> Result<usize, Error> {
-        self.top_up(spares)?;
-        self.wait_for_starting();
-        Ok(self.spares())
+        loop {
+            self.top_up(spares)?;
+            self.wait_for_starting();
+            let idle = self.spares();
+            if idle >= spares || self.shared.vacant.len() == 0 {
+                return Ok(idle);
+            }
+        }
     }
 
     /// Takes an idle fiber, the one that became idle last. `None` if there is none: then call
@@ -207,7 +212,7 @@ impl Pool {
     /// looks at [`Self::spares`], the injected call takes the fiber.
     #[must_use]
     pub fn take_spare(&self) -> Option<Spare> {
-        let slot = self.shared.spare.pop()?;
+        let slot = self.shared.spare.take()?;
         let record = self.shared.donor(slot).record();
         // SAFETY: the fiber in a slot of `spare` is idle, and popping took the one entry it has.
         Some(unsafe { Spare::new(record) })
@@ -273,14 +278,12 @@ pub(crate) struct Shared {
     donors: Box<[Donor]>,
     /// Slots without a fiber.
     vacant: Slots,
-    /// Slots whose fiber is idle and has no handle.
-    spare: Slots,
+    /// Slots whose fiber is idle and has no handle. Closed when the `Pool` is gone.
+    spare: Spares,
     /// Donors on their way to their first sleep.
     starting: AtomicUsize,
     fibers: AtomicUsize,
     leaked: AtomicUsize,
-    /// The `Pool` is gone. Together with `spare` it decides who ends a fiber, see `put_slot`.
-    closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -316,8 +319,9 @@ impl Shared {
         self.leaked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a fiber that becomes idle now should give its stack's memory back.
-    pub(crate) fn is_warm(&self) -> bool {
+    /// Whether a fiber that becomes idle now should give its stack's memory back, as enough others
+    /// keep theirs.
+    pub(crate) fn has_warm_spares(&self) -> bool {
         self.spare.len() >= self.config.warm_spares
     }
 
@@ -327,22 +331,15 @@ impl Shared {
         self.put_slot(unsafe { record.as_ref() }.slot);
     }
 
-    /// Proof sketch that no idle fiber outlives a closed pool: this pushes, then reads `closed`;
-    /// `close` writes `closed`, then pops. In the single order of the two SeqCst fences, either the
-    /// pop comes second and finds the slot, or the read comes second and finds `closed`. A slot is
-    /// popped once, so that a fiber is released once.
     fn put_slot(&self, slot: u32) {
-        self.spare.push(slot);
-        std::sync::atomic::fence(Ordering::SeqCst); // Pairs with the fence in `close`.
-        if self.closed.load(Ordering::Relaxed) {
+        if self.spare.put(slot) {
             while self.release_one().is_some() {}
         }
     }
 
     /// Ends idle fibers and joins their threads; from now on fibers end when they become idle.
     fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-        std::sync::atomic::fence(Ordering::SeqCst); // Pairs with the fence in `put_slot`.
+        self.spare.close();
         while let Some(slot) = self.release_one() {
             let mut thread = self.donor(slot).thread.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(thread) = thread.take() {
@@ -354,7 +351,7 @@ impl Shared {
 
     /// Wakes the donor of an idle fiber for good. Uses no thread-locals, as donors call it as well.
     fn release_one(&self) -> Option<u32> {
-        let slot = self.spare.pop()?;
+        let slot = self.spare.take()?;
         self.fibers.fetch_sub(1, Ordering::Relaxed);
         // SAFETY: the fiber is idle, and popping its slot gave the right to continue it.
         unsafe { self.donor(slot).record().as_ref().context.release() };

@@ -74,6 +74,7 @@ where
     F: FnOnce(Suspended) + Send + 'static,
 {
     let me = own_record("resume");
+    let _busy = Busy::enter(); // From here on the fiber stays on the machine that it is on.
     assert!(target.backend() == me.context.backend(), "the fibers have different backends");
     let mut after = ManuallyDrop::new(after);
     let handoff = Handoff {
@@ -101,6 +102,7 @@ where
     W: FnOnce() -> Leave + Send + 'static,
 {
     let me = own_record("start");
+    let _busy = Busy::enter(); // From here on the fiber stays on the machine that it is on.
     let mut data = StartData { after: ManuallyDrop::new(after), work: ManuallyDrop::new(work) };
     let handoff = Handoff {
         machine: me.machine().as_ptr(),
@@ -168,7 +170,7 @@ pub(crate) fn base_loop(me: &Record, first: *const Handoff) {
 
 /// Turns the current fiber into a spare; its machine goes on elsewhere. Returns at its next start.
 fn leave(me: &Record, leave: Leave) -> *const Handoff {
-    if me.pool.is_warm() {
+    if me.pool.has_warm_spares() {
         me.give_back_stack();
     }
     let machine = me.machine();
@@ -197,9 +199,10 @@ fn leave(me: &Record, leave: Leave) -> *const Handoff {
 ///
 /// # Safety
 ///
-/// The caller has the sole right to continue `to`, which expects a handoff of this kind.
+/// The caller has the sole right to continue `to`, which expects a handoff of this kind. The count
+/// has been raised since before the machine was looked up: a call injected in between could have
+/// taken the fiber to another one.
 unsafe fn suspend(me: &Record, to: &Context, handoff: &Handoff) {
-    let _busy = Busy::enter();
     // SAFETY: the caller's contract; `me` is the fiber that runs here and it is published by the
     // action only.
     let received = unsafe { me.context.switch(to, handoff) };

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{Queue, on_a_fiber, on_every_backend, pool_with};
-use preempt_fiber::{Backend, Builder, Error, Leave, Machine, start};
+use preempt_fiber::{Backend, Builder, Error, Leave, Machine, Stack, current, start};
 use std::cell::RefCell;
 use std::error::Error as _;
 use std::process::Command;
@@ -167,26 +167,35 @@ fn grow_beyond_the_limit() {
 
 #[test]
 fn idle_stacks_beyond_the_warm_ones_are_given_back() {
-    fn deep(levels: u32) -> u64 {
+    const DEEP_BYTES: usize = 4 << 20;
+
+    fn deep(levels: usize) -> u64 {
         let block = std::hint::black_box([levels as u8; 4096]);
         if levels == 0 { u64::from(block[17]) } else { deep(levels - 1) + u64::from(block[9]) }
     }
-    fn resident_kib() -> usize {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+
+    fn resident_bytes(stack: Stack) -> usize {
+        const PAGE: usize = 4096;
+        let mut pages = vec![0u8; (stack.hi - stack.lo) / PAGE];
+        let base = std::ptr::without_provenance_mut(stack.lo.next_multiple_of(PAGE));
+        // SAFETY: asks about the pages of a stack that is mapped; one byte for each.
+        let result = unsafe { libc::mincore(base, (pages.len() - 1) * PAGE, pages.as_mut_ptr()) };
+        assert_eq!(result, 0);
+        pages.iter().filter(|&&page| page & 1 == 1).count() * PAGE
     }
-    in_a_process_of_its_own("idle_stacks_beyond_the_warm_ones_are_given_back", || {
-        on_every_backend(|builder| {
-            let grown = |warm| {
-                let pool = pool_with(builder.clone().warm_spares(warm).stack_bytes(16 << 20), 1);
-                let before = resident_kib();
-                on_a_fiber(&pool, || deep(1000));
-                resident_kib() - before.min(resident_kib())
-            };
-            assert!(grown(1) > 3000, "4 MiB were used and kept");
-            assert!(grown(0) < 1000, "4 MiB were used and given back");
-        });
+
+    on_every_backend(|builder| {
+        let resident = |warm_spares| {
+            let builder = builder.clone().warm_spares(warm_spares).stack_bytes(4 * DEEP_BYTES);
+            let pool = pool_with(builder, 1);
+            let stack = on_a_fiber(&pool, || {
+                deep(DEEP_BYTES / 4096);
+                current().unwrap().stack()
+            });
+            resident_bytes(stack)
+        };
+        assert!(resident(1) > DEEP_BYTES, "it was used and kept");
+        assert!(resident(0) < DEEP_BYTES / 10, "it was used and given back");
     });
 }
 

@@ -229,17 +229,21 @@ impl<S: Scheduler> Watcher<S> {
         acted
     }
 
-    /// The processor that gives way to a fresh task: the one in the longest poll, provided that
-    /// each has been in its poll for longer than the grace.
+    /// The processor that gives way to a fresh task: the one in the longest poll that is not in a
+    /// promised turn, provided that each has been in its poll for longer than the grace.
     fn wake_up_victim(&self, now: Instant) -> Option<usize> {
         let grace = self.limits.grace?;
         let mut longest: Option<(usize, Instant)> = None;
         for (index, tracked) in self.polls.iter().enumerate() {
             let poll = tracked.poll?;
             let since = poll.first_seen;
-            let is_background = self.scheduler.watch(index).is_background(poll.slice);
-            if !is_background && now.saturating_duration_since(since) < grace {
+            let age = now.saturating_duration_since(since);
+            let watch = self.scheduler.watch(index);
+            if !watch.is_background(poll.slice) && age < grace {
                 return None;
+            }
+            if watch.is_promised_turn(poll.slice) && age < self.limits.turn {
+                continue;
             }
             if longest.is_none_or(|(_, other)| since < other) {
                 longest = Some((index, since));

@@ -57,6 +57,7 @@ impl Scheduler for Fake {
 const LIMITS: Limits = Limits {
     time_slice: Duration::from_millis(2),
     grace: Some(Duration::from_micros(100)),
+    turn: Duration::from_micros(200),
     interrupt_interval: None,
     patience: Some(Duration::from_millis(1)),
 };
@@ -140,6 +141,22 @@ fn a_fresh_task_interrupts_only_the_longest_poll() {
         eventually("request", || !fake.calls.lock().unwrap().is_empty());
         wait_for_looks(fake, 20);
         assert_eq!(*fake.calls.lock().unwrap(), [("request", 1)]);
+    });
+}
+
+#[test]
+fn a_fresh_task_interrupts_no_poll_in_a_promised_turn() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { time_slice: hour, turn: hour, ..LIMITS };
+    with_monitor(2, limits, |_, fake| {
+        let promised = fake.watches[1].begin_poll();
+        fake.watches[1].promise_turn(promised);
+        wait_for_looks(fake, 2);
+        let _other = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 0)]);
     });
 }
 

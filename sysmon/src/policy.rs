@@ -43,6 +43,8 @@ pub struct Limits {
     /// How long it may run while a fresh task waits and every processor is in a poll; `None`: as
     /// long as the time slice.
     pub grace: Option<Duration>,
+    /// How long a poll that was promised a turn runs before a fresh task may cut it short.
+    pub turn: Duration,
     /// How long after a request, and after each other, signals are sent to a poll that reaches no
     /// checkpoint; `None`: no signals.
     pub interrupt_interval: Option<Duration>,
@@ -97,6 +99,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         time_slice: Duration::from_millis(10),
         grace: Some(Duration::from_micros(100)),
+        turn: Duration::from_millis(1),
         interrupt_interval: None,
         patience: Some(Duration::from_millis(1)),
     };

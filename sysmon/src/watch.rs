@@ -35,6 +35,8 @@ struct Words {
     requested: AtomicU64,
     /// The last poll that had been preempted before.
     background: AtomicU64,
+    /// The last poll of the background that was promised a turn.
+    promised: AtomicU64,
 }
 
 /// One poll on one processor. Never used twice on the same processor.
@@ -64,6 +66,7 @@ impl Watch {
                 poll: AtomicU64::new(0),
                 requested: AtomicU64::new(0),
                 background: AtomicU64::new(0),
+                promised: AtomicU64::new(0),
             }),
         }
     }
@@ -132,6 +135,17 @@ impl Watch {
     /// Notes that `slice` was asked to give way.
     pub fn note_request(&self, slice: Slice) {
         self.words.requested.store(slice.0, Relaxed);
+    }
+
+    /// Promises `slice` the time of a turn: no fresh task cuts it short.
+    pub fn promise_turn(&self, slice: Slice) {
+        self.words.promised.store(slice.0, Relaxed);
+    }
+
+    /// Whether `slice` was promised a turn.
+    #[must_use]
+    pub fn is_promised_turn(&self, slice: Slice) -> bool {
+        self.words.promised.load(Relaxed) == slice.0
     }
 
     /// Whether the last request was meant for `slice`; if not, the flag that was found is stale.

@@ -1,5 +1,6 @@
 //! The settings of a runtime, checked.
 
+use crate::scheduler::TURNS_PER_SLICE;
 use preempt_fiber::{Backend, Pool};
 use preempt_sysmon::policy::Limits;
 use std::fmt;
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) flavor: Flavor,
     pub(crate) processors: usize,
     pub(crate) time_slice: Duration,
+    /// Whether the monitor may hand processors off. Checkpoints and `block_in_place` always do.
     pub(crate) hand_off: bool,
     pub(crate) forced_preemption: bool,
     pub(crate) preemption_signal: i32,
@@ -60,6 +62,7 @@ impl Config {
         Limits {
             time_slice: self.time_slice,
             grace: self.preempt_on_wake.then_some(GRACE),
+            turn: self.time_slice / TURNS_PER_SLICE,
             interrupt_interval: self.sends_signals().then_some(INTERRUPT_INTERVAL),
             patience: self.hand_off.then_some(PATIENCE),
         }
@@ -116,6 +119,10 @@ impl Config {
             Some(bytes) => builder.stack_size(bytes),
             None => builder,
         }
+    }
+
+    pub(crate) fn has_thread_hooks(&self) -> bool {
+        self.on_thread_start.is_some() || self.on_thread_stop.is_some()
     }
 
     pub(crate) fn on_thread_start(&self) {

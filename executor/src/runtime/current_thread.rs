@@ -55,7 +55,11 @@ impl CurrentThread {
 
     fn take_seat(&self) -> Option<TakenSeat<'_>> {
         (!self.seat_taken.swap(true, SeqCst)).then(|| {
-            let _was_picked = self.scheduler.idle.unpark(PROCESSOR);
+            if self.scheduler.idle.unpark(PROCESSOR) {
+                // A task was pushed while nobody was here, so the processor counts as searching.
+                // The seat looks at everything before it sleeps anyway.
+                let _was_last = self.scheduler.idle.stop_search();
+            }
             self.scheduler.monitor.work_started();
             TakenSeat { driver: self, seat: Seat::new(self.scheduler.clone(), Machine::new()) }
         })

@@ -161,13 +161,12 @@ impl Runtime {
             scheduler.blocking.close();
             scheduler.close();
         }
-        if !scheduler.machines.wait_until_gone(polls_until) {
-            scheduler.abandon();
+        // If some machines stay, the last of them finishes, and the monitor goes on until then.
+        if scheduler.machines.wait_until_gone(polls_until) {
+            scheduler.finish();
+            // It waits for nobody, and does not panic: no user code runs on it.
+            drop(monitor.join());
         }
-        scheduler.monitor.stop();
-        // It has been told to stop and waits for nobody. It does not panic: no user code runs on it.
-        drop(monitor.join());
-        scheduler.finish();
         scheduler.blocking.wait_until_gone(blocking_until);
     }
 }

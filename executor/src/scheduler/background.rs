@@ -2,19 +2,22 @@
 //! that were detached.
 //!
 //! They run when nothing else is ready, so that a task that was just woken never queues behind
-//! hogs; and once in ten time slices (divided by the processors) they run before everything else,
-//! which guarantees the hogs together a tenth of the time.
+//! hogs; and once in a time slice (divided by the processors) they run before everything else, for
+//! a tenth of it that no fresh task cuts short. That guarantees the hogs together a tenth of the
+//! time, also if they wait for each other and none of them fills the turn alone: a turn is a time,
+//! see [`Turn`], in which one machine prefers whatever is in the background.
 
 use super::detach::Detached;
 use super::queue::Injector;
 use super::worker::Work;
 use crate::task::Runnable;
 use crossbeam_queue::ArrayQueue;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// How many time slices the others get for one of the background.
-const SLICES_PER_TURN: u32 = 10;
+/// The part of a time slice that is a turn of the background.
+pub(crate) const TURNS_PER_SLICE: u32 = 10;
 
 pub(super) struct Background {
     yielded: Injector,
@@ -24,25 +27,34 @@ pub(super) struct Background {
     /// When the background last had its turn, in nanoseconds after `epoch`.
     last_turn: AtomicU64,
     turn_interval: u64,
+    turn_length: u64,
     epoch: Instant,
+}
+
+/// A machine's latest turn for the background.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// In nanoseconds after the `epoch`.
+    ends: Cell<u64>,
 }
 
 impl Background {
     /// `most_detached`: how many polls can be detached at the same time.
     pub(super) fn new(time_slice: Duration, processors: usize, most_detached: usize) -> Self {
-        let interval = time_slice * SLICES_PER_TURN / u32::try_from(processors).unwrap_or(u32::MAX);
+        let interval = time_slice / u32::try_from(processors).unwrap_or(u32::MAX);
         Background {
             yielded: Injector::default(),
             detached: ArrayQueue::new(most_detached),
             round: Default::default(),
             last_turn: AtomicU64::new(0),
-            turn_interval: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
+            turn_interval: nanos(interval),
+            turn_length: nanos(time_slice / TURNS_PER_SLICE),
             epoch: Instant::now(),
         }
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.epoch.elapsed())
     }
 
     /// The wait for a turn begins when the first one comes.
@@ -65,15 +77,23 @@ impl Background {
         }
     }
 
-    /// Whether it has had no turn for too long. Says so to one machine only.
-    pub(super) fn take_overdue_turn(&self) -> bool {
+    /// The next one, if this machine is in its turn for the background, or begins one because there
+    /// was none for too long.
+    pub(super) fn pop_in_turn(&self, turn: &Turn) -> Option<Work> {
         if self.is_empty() {
-            return false;
+            return None;
         }
         let now = self.now();
-        let last = self.last_turn.load(Relaxed);
-        now.saturating_sub(last) >= self.turn_interval
-            && self.last_turn.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
+        if now >= turn.ends.get() {
+            let last = self.last_turn.load(Relaxed);
+            if now.saturating_sub(last) < self.turn_interval {
+                return None;
+            }
+            // One machine takes the turn.
+            self.last_turn.compare_exchange(last, now, Relaxed, Relaxed).ok()?;
+            turn.ends.set(now.saturating_add(self.turn_length));
+        }
+        self.pop()
     }
 
     /// The next one. A round serves as many of each kind as there are when it begins, so that
@@ -83,7 +103,12 @@ impl Background {
             return None;
         }
         let [detached_left, yielded_left] = &self.round;
-        let detached = || self.detached.pop().map(Work::Resume);
+        // Only a fiber can be left for another. A machine has one, unless there was no memory for
+        // its signal stack; then it leaves these to others.
+        let detached = || {
+            preempt_fiber::current()?;
+            self.detached.pop().map(Work::Resume)
+        };
         let yielded = || self.yielded.pop().map(Work::Run);
         if detached_left.load(Relaxed) + yielded_left.load(Relaxed) == 0 {
             detached_left.store(self.detached.len(), Relaxed);
@@ -128,4 +153,8 @@ fn take_one(count: &AtomicUsize) -> bool {
     let left = count.load(Relaxed);
     count.store(left.saturating_sub(1), Relaxed);
     left > 0
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

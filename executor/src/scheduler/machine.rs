@@ -160,7 +160,9 @@ impl Machines {
             }
             roll.alive += 1;
         }
-        self.create(scheduler).inspect_err(|_| self.left())
+        self.create(scheduler).inspect_err(|_| {
+            self.left();
+        })
     }
 
     /// A new thread, together with the fiber that it begins on: where polls are detached, a
@@ -193,9 +195,14 @@ impl Machines {
         roll.spare.drain(..).for_each(|machine| machine.dismiss());
     }
 
-    fn left(&self) {
-        self.roll.lock().alive -= 1;
+    /// A thread ends. `true`: it was the last.
+    fn left(&self) -> bool {
+        let mut roll = self.roll.lock();
+        roll.alive -= 1;
+        let is_last = roll.alive == 0;
+        drop(roll);
         self.one_left.notify_all();
+        is_last
     }
 
     /// Waits until all threads have ended. `false`: not before the deadline.
@@ -225,7 +232,11 @@ fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>, fiber: Option<Spare>) 
     // What the seat holds of the runtime goes before the thread is counted out.
     drop(seat);
     drop(machine);
-    scheduler.machines.left();
+    let is_last = scheduler.machines.left();
+    if is_last && scheduler.is_closed() {
+        // Shutdown may have given up waiting.
+        scheduler.finish();
+    }
 }
 
 /// Asks the kernel for timers as precise as it can: its default is to be up to 50 us late.

@@ -22,6 +22,7 @@ mod queue;
 mod seat;
 pub(crate) mod worker;
 
+pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{detach, on_checkpoint};
 pub(crate) use machine::{Machine, prepare_thread};
 pub(crate) use seat::Seat;
@@ -31,7 +32,7 @@ use crate::context;
 use crate::metrics::Counters;
 use crate::preempt;
 use crate::report;
-use crate::runtime::Config;
+use crate::runtime::{Config, Flavor};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
@@ -49,7 +50,7 @@ use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The right to run tasks, and what belongs to it.
 pub(crate) struct Processor {
@@ -127,8 +128,6 @@ pub(crate) struct Scheduler {
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
     closed: AtomicBool,
-    /// Detached polls are not resumed any more: shutdown has waited long enough.
-    abandoned: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
     /// Machines in a poll whose processor the monitor has taken. Filled and looked at by the
@@ -154,7 +153,6 @@ impl Scheduler {
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
-            abandoned: AtomicBool::new(false),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
@@ -246,10 +244,6 @@ impl Scheduler {
         self.background.detached()
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(SeqCst)
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(SeqCst)
     }
@@ -321,10 +315,11 @@ impl Scheduler {
     /// Gives the processor of a running poll to another machine. The poll goes on where it is,
     /// without the processor; its machine becomes a spare one when the poll ends.
     ///
-    /// `false`: the poll has ended or lost its processor already, or no machine can be had.
+    /// `false`: the poll has ended or lost its processor already, or no machine can be had, as on a
+    /// current-thread runtime. Whether the monitor may ask for it is `Config::limits`'s business.
     pub(crate) fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let Some(this) = self.this.upgrade() else { return false };
-        if !self.config.hand_off {
+        if self.config.flavor == Flavor::CurrentThread {
             return false;
         }
         // First the machine, so that the processor is never without one.
@@ -369,33 +364,11 @@ impl Scheduler {
         self.machines.close();
     }
 
-    /// Makes the last attempt to get the machines out of polls that do not end: whatever can be
-    /// detached is, and is not resumed.
-    pub(crate) fn abandon(&self) {
-        /// A signal may come at an unsafe point, so there is more than one try.
-        const TRIES: usize = 20;
-        const PAUSE: Duration = Duration::from_millis(1);
-        self.abandoned.store(true, SeqCst);
-        for _ in 0..TRIES {
-            for processor in &self.processors {
-                let Some(slice) = processor.watch.observe() else { continue };
-                if processor.request(slice)
-                    && let Some(machine) = processor.machine_in(slice)
-                {
-                    preempt::interrupt(self, &machine);
-                }
-            }
-            if self.machines.wait_until_gone(Some(Instant::now() + PAUSE)) {
-                return;
-            }
-        }
-    }
-
-    /// The last of shutdown: drops what is left in the queues. The stacks of detached polls are
-    /// leaked, with all that is on them.
+    /// The last of shutdown, when all machines have gone: drops what is left in the queues, and ends
+    /// the monitor and the fibers.
     pub(crate) fn finish(&self) {
+        self.monitor.stop();
         self.drain_queues();
-        while self.background.pop_detached().is_some() {}
         self.orphans.lock().clear();
         let fibers = self.fibers.lock().take();
         drop(fibers);

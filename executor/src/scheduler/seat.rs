@@ -6,6 +6,7 @@
 //! that is set again after every switch (`context::sit`, `context::reseat`), never through a
 //! variable that was set before a poll.
 
+use super::background::Turn;
 use super::machine::Machine;
 use super::worker::SeatRef;
 use super::{Processor, Scheduler};
@@ -34,6 +35,9 @@ pub(crate) struct Seat {
     was_offered: Cell<bool>,
     pub(super) picks: Cell<u32>,
     pub(super) lifo_polls: Cell<u32>,
+    pub(super) turn: Turn,
+    /// What was taken last is of the background and in its turn.
+    pub(super) has_turn: Cell<bool>,
     random: Cell<u32>,
 }
 
@@ -49,6 +53,8 @@ impl Seat {
             was_offered: Cell::new(false),
             picks: Cell::new(0),
             lifo_polls: Cell::new(0),
+            turn: Turn::default(),
+            has_turn: Cell::new(false),
             random: Cell::new(context::random_seed()),
         }
     }
@@ -132,12 +138,19 @@ impl Seat {
     /// A poll begins on this machine's processor.
     pub(super) fn begin_slice(&self, processor: &Processor) {
         checkpoint::clear_request();
-        self.slice.store(processor.watch.begin_poll().into_bits(), Relaxed);
+        self.note_slice(processor, processor.watch.begin_poll());
     }
 
     /// As [`begin_slice`](Self::begin_slice), for a poll that had to be preempted before.
     pub(super) fn begin_background_slice(&self, processor: &Processor) {
-        self.slice.store(processor.watch.begin_background_poll().into_bits(), Relaxed);
+        self.note_slice(processor, processor.watch.begin_background_poll());
+    }
+
+    fn note_slice(&self, processor: &Processor, slice: Slice) {
+        if self.has_turn.take() {
+            processor.watch.promise_turn(slice);
+        }
+        self.slice.store(slice.into_bits(), Relaxed);
     }
 
     /// The poll is over, or is set aside in the middle. `false`: the processor was taken away during

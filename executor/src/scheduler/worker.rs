@@ -79,7 +79,7 @@ pub(super) fn work(seat: SeatRef) -> Leave {
     let _seated = context::sit(unsafe { &*seat.0 });
     context::with_seat(|seat| {
         if let Some(seat) = seat {
-            seat.scheduler().config.on_thread_start();
+            context::run_thread_hooks(&seat.scheduler().config);
             seat.moved_to_this_fiber();
         }
     });
@@ -132,20 +132,23 @@ fn wait_for_processor(seat: &Seat) -> Step {
     if seat.has_lost_processor() {
         seat.scheduler().machines.put_back(seat.machine().clone());
     }
-    match seat.machine().wait_for_processor() {
-        Some(processor) => {
-            seat.take(processor);
-            Step::Again
-        }
+    if let Some(processor) = seat.machine().wait_for_processor() {
+        seat.take(processor);
+        return Step::Again;
+    }
+    // The runtime shuts down. A poll that was detached from this machine must not be left behind:
+    // there may be no other machine any more. It goes on without a processor.
+    match seat.scheduler().background.pop_detached() {
+        Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
     }
 }
 
-/// While the runtime shuts down, detached polls may still end; nothing else is begun.
+/// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
 fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
     match seat.scheduler().background.pop_detached() {
-        Some(detached) if !seat.scheduler().is_abandoned() => resume(seat, processor, detached),
-        _ => {
+        Some(detached) => resume(seat, processor, detached),
+        None => {
             seat.leave();
             Step::Exit
         }
@@ -175,12 +178,20 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
     }
 }
 
+/// Ends a poll, also one that unwinds: the future of `block_on` may panic.
+struct PollInBlockOn<'a>(&'a Seat);
+
+impl Drop for PollInBlockOn<'_> {
+    fn drop(&mut self) {
+        self.0.end_slice();
+    }
+}
+
 /// A poll that is never detached, on a thread that is not one of the runtime's.
 fn poll_in_block_on<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
     seat.begin_slice(processor);
-    let result = poll();
-    seat.end_slice();
-    result
+    let _poll = PollInBlockOn(seat);
+    poll()
 }
 
 /// Polls the future of `block_on` as one slice.
@@ -195,17 +206,16 @@ pub(crate) fn poll_main<F: Future>(
     }
 }
 
-/// What to run next, in the order: an overdue background task, now and then the injector, the LIFO
+/// What to run next, in the order: the background in its turn, now and then the injector, the LIFO
 /// slot, the local queue, the injector, other processors, the background.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
     scheduler.timers.fire_if_due();
     let picks = seat.picks.get().wrapping_add(1);
     seat.picks.set(picks);
-    if scheduler.background.take_overdue_turn()
-        && let Some(overdue) = next_in_background(scheduler)
-    {
-        return Some(overdue);
+    if let Some(preempted) = scheduler.background.pop_in_turn(&seat.turn) {
+        seat.has_turn.set(true);
+        return Some(preempted);
     }
     if picks.is_multiple_of(INJECTOR_INTERVAL)
         && let Some(injected) = scheduler.injector.pop()
@@ -216,16 +226,7 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         .or_else(|| scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len()))
         .or_else(|| steal(seat, processor))
         .map(Work::Run)
-        .or_else(|| next_in_background(scheduler))
-}
-
-/// A detached poll only on a fiber, which can be left for it. A machine has one, unless there was
-/// no memory for its signal stack.
-fn next_in_background(scheduler: &Scheduler) -> Option<Work> {
-    if preempt_fiber::current().is_none() {
-        return scheduler.background.pop_yielded().map(Work::Run);
-    }
-    scheduler.background.pop()
+        .or_else(|| scheduler.background.pop())
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {

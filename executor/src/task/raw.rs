@@ -9,7 +9,7 @@ use super::cell::{Cell, Header, Stage};
 use super::state::{Completed, Start, Suspend};
 use super::waker::waker_ref;
 use super::{JoinError, Runnable, Schedule};
-use crate::context;
+use crate::{context, report};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,7 +108,7 @@ unsafe fn drop_output<F: Future + 'static, S: Schedule>(header: NonNull<Header>)
     // SAFETY: the caller holds a reference and owns the output.
     let task = unsafe { cell::<F, S>(header) };
     if let Err(payload) = discard_stage(task) {
-        report_dropped_panic("a task's output", payload);
+        report::lost_panic("a task's output", payload);
     }
 }
 
@@ -155,20 +155,18 @@ fn complete<F: Future + 'static, S: Schedule>(
     refs: usize,
 ) {
     if let Err(payload) = discard_stage(task) {
-        report_dropped_panic("a task's future", payload);
+        report::lost_panic("a task's future", payload);
     }
     // SAFETY: RUNNING gives this machine the stage.
     unsafe { *task.stage.get() = Stage::Finished(output) };
     match task.header.state.complete() {
         Completed::Joined => {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| task.header.join_waker.wake())) {
-                report_dropped_panic("a waker", payload);
-            }
+            report::contain("a waker", || task.header.join_waker.wake());
         }
         // Nobody will look at the output, so a panic while it is dropped has no other place.
         Completed::Detached => {
             if let Err(payload) = discard_stage(task) {
-                report_dropped_panic("a task's output", payload);
+                report::lost_panic("a task's output", payload);
             }
         }
     }
@@ -186,11 +184,6 @@ fn discard_stage<F: Future + 'static, S: Schedule>(
         // pinned future is not moved; if its drop panics, the new value is written all the same.
         unsafe { *task.stage.get() = Stage::Consumed };
     }))
-}
-
-/// The panic hook has printed the message; what is lost is only that somebody could catch it.
-fn report_dropped_panic(what: &str, _payload: Box<dyn Any + Send>) {
-    crate::report::warn(format_args!("{what} panicked while it was dropped or woken; going on"));
 }
 
 /// Gives `count` references back and frees the task with the last one.

@@ -12,6 +12,7 @@
 //! same holds for the monitor and its `looks_at`.
 
 use super::heap::{Heap, Key};
+use crate::report;
 use crate::scheduler::parker::Parker;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
@@ -158,7 +159,10 @@ impl Shard {
             if count == 0 {
                 return;
             }
-            due.into_iter().flatten().for_each(Waker::wake);
+            for waker in due.into_iter().flatten() {
+                // A future may poll a timer with a waker of its own.
+                report::contain("a waker", || waker.wake());
+            }
         }
     }
 }

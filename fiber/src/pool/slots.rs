@@ -9,9 +9,14 @@
 //! read an outdated `next` fails its compare-and-swap (ABA) unless exactly 2^48 changes have happened in
 //! between. A number is in the stack at most once: who pushes it owns it.
 //!
+//! Model-checked with loom, see the end of the file.
+//!
 //! Last in, first out: the stack and the thread-locals of the latest fiber are still in the cache.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 const NUMBER_BITS: u32 = 16;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
@@ -86,11 +91,107 @@ impl Slots {
     }
 }
 
+/// [`Slots`] of idle fibers, which can be closed: from then on whatever is put in is to be taken out
+/// and ended at once, by whoever notices.
+///
+/// Proof sketch that nothing stays in after the closing: `put` pushes, then reads `closed`; `close`
+/// writes `closed`, and its caller pops. In the single order of the two SeqCst fences, either
+/// the pop comes second and finds the number, or the read comes second and finds `closed`. A
+/// number is popped once, so that its fiber is ended once.
+pub(super) struct Spares {
+    slots: Slots,
+    closed: AtomicBool,
+}
+
+impl Spares {
+    /// Room for the numbers below `capacity`; none is in.
+    pub(super) fn new(capacity: usize) -> Self {
+        Spares { slots: Slots::empty(capacity), closed: AtomicBool::new(false) }
+    }
+
+    /// Puts a number in that is not in. If it returns true, the caller has to take everything out.
+    #[must_use]
+    pub(super) fn put(&self, number: u32) -> bool {
+        self.slots.push(number);
+        fence(Ordering::SeqCst); // Pairs with the fence in `close`.
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Takes the number that was put in last.
+    pub(super) fn take(&self) -> Option<u32> {
+        self.slots.pop()
+    }
+
+    /// About how many numbers are in.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Closes it. The caller has to take everything out.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst); // Pairs with the fence in `put`.
+    }
+}
+
 fn tag_after(head: u64) -> u64 {
     (head & !NUMBER_MASK).wrapping_add(1 << NUMBER_BITS)
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    type Shared = (Slots, [UnsafeCell<u32>; 2]);
+
+    fn take_and_use(shared: &Shared) -> Option<u32> {
+        let number = shared.0.pop()?;
+        // SAFETY: the number was taken by this thread; loom checks that.
+        shared.1[number as usize].with_mut(|cell| unsafe { *cell += 1 });
+        Some(number)
+    }
+
+    /// One thread takes a number while the other one takes both and puts one back (ABA). Loom
+    /// reports a use by two owners, and one that does not see what the previous owner did.
+    #[test]
+    fn a_number_has_one_owner_at_a_time() {
+        loom::model(|| {
+            let shared = Arc::new((Slots::full(2), [UnsafeCell::new(0u32), UnsafeCell::new(0)]));
+            let theirs = Arc::clone(&shared);
+            let other = thread::spawn(move || {
+                let (first, second) = (take_and_use(&theirs), take_and_use(&theirs));
+                first.into_iter().for_each(|number| theirs.0.push(number));
+                second
+            });
+            let mine = take_and_use(&shared);
+            let second = other.join().unwrap();
+            let mut all: Vec<u32> = mine.into_iter().chain(second).collect();
+            all.extend(std::iter::from_fn(|| shared.0.pop()));
+            all.sort_unstable();
+            assert_eq!(all, [0, 1]);
+        });
+    }
+
+    /// A number that is put in while another thread closes is taken out exactly once.
+    #[test]
+    fn nothing_stays_in_a_closed_table() {
+        loom::model(|| {
+            let spares = Arc::new(Spares::new(2));
+            assert!(!spares.put(0));
+            let drain = |spares: &Spares| std::iter::from_fn(|| spares.take()).count();
+            let theirs = Arc::clone(&spares);
+            let putter = thread::spawn(move || if theirs.put(1) { drain(&theirs) } else { 0 });
+            spares.close();
+            let ended = drain(&spares) + putter.join().unwrap();
+            assert_eq!((ended, spares.take()), (2, None));
+        });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::thread;
