@@ -116,11 +116,17 @@ impl Machine {
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.
     pub(super) fn wait_for_processor(&self) -> Option<usize> {
         loop {
-            match std::mem::replace(&mut *self.offer.lock(), Offer::Nothing) {
+            let mut offer = self.offer.lock();
+            match *offer {
                 Offer::Nothing => {}
-                Offer::Processor(processor) => return Some(processor),
+                Offer::Processor(processor) => {
+                    *offer = Offer::Nothing;
+                    return Some(processor);
+                }
+                // Stays: the machine asks again if it has gone on with a detached poll.
                 Offer::Leave => return None,
             }
+            drop(offer);
             self.parker.park();
         }
     }
