@@ -144,7 +144,7 @@ impl Scheduler {
             this: this.clone(),
             processors: (0..count).map(Processor::new).collect(),
             injector: Injector::default(),
-            background: Background::new(config.time_slice, count, config.most_fibers()),
+            background: Background::new(config.time_slice, count, config.max_detached),
             idle: Idle::new(count),
             machines: Machines::default(),
             monitor,
@@ -212,11 +212,6 @@ impl Scheduler {
             Some(spare) => Ok(Some(spare)),
             None => Err(io::Error::other("all fibers are in use")),
         }
-    }
-
-    /// Whether one more poll may be detached, if a fiber is at hand. Signal-safe.
-    fn may_detach(&self) -> bool {
-        self.background.detached() < self.config.max_detached
     }
 
     /// Sees to it that the next polls can be detached. Makes threads.

@@ -91,7 +91,7 @@ impl Seat {
     /// How many fibers are ready to go on on; none if as many polls are detached as may be.
     /// Signal-safe.
     pub(crate) fn spares(&self) -> usize {
-        let fibers = self.fibers.as_ref().filter(|_| self.scheduler.may_detach());
+        let fibers = self.fibers.as_ref().filter(|_| self.scheduler.background.has_place());
         fibers.map_or(0, |fibers| fibers.spares())
     }
 

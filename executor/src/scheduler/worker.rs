@@ -217,16 +217,23 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         seat.has_turn.set(true);
         return Some(preempted);
     }
+    if let Some(fresh) = next_fresh(seat, processor, picks) {
+        scheduler.background.note_fresh();
+        return Some(Work::Run(fresh));
+    }
+    scheduler.background.pop()
+}
+
+fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {
+    let scheduler = &**seat.scheduler();
     if picks.is_multiple_of(INJECTOR_INTERVAL)
         && let Some(injected) = scheduler.injector.pop()
     {
-        return Some(Work::Run(injected));
+        return Some(injected);
     }
     next_local(seat, processor)
         .or_else(|| scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len()))
         .or_else(|| steal(seat, processor))
-        .map(Work::Run)
-        .or_else(|| scheduler.background.pop())
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {
