@@ -9,14 +9,27 @@
 use super::asleep;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
+use crate::context;
 use crate::scheduler::{Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
 use preempt_checkpoint::runtime as checkpoint;
+use preempt_fiber::Backend;
 use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Signals that tell of faults. std has a handler for the first two.
+const RESERVED: [i32; 7] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGSYS,
+];
 
 /// The signal that is installed; zero: none yet.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
@@ -68,8 +81,17 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
             ));
         }
     }
+    if RESERVED.contains(&signal) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("signal {signal} reports faults, so it cannot be the preemption signal"),
+        ));
+    }
     text::load()?;
-    let previous = replace_action(signal)?;
+    let previous = replace_action(signal).map_err(|error| {
+        let message = format!("signal {signal} cannot be the preemption signal: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
     if previous.sa_sigaction != libc::SIG_DFL && previous.sa_sigaction != libc::SIG_IGN {
         PREVIOUS_TAKES_INFO.store(previous.sa_flags & libc::SA_SIGINFO, Relaxed);
         PREVIOUS.store(previous.sa_sigaction, Relaxed);
@@ -117,6 +139,12 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
 }
 
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
+    if unsafe { (*info).si_code } != libc::SI_TKILL {
+        // Sent to the process: not ours, wherever it hits.
+        call_previous(signal, info, context);
+        return;
+    }
     // SAFETY: `context` is this handler's third argument.
     let at = unsafe { preempt_fiber::interrupted(context.cast()) };
     if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
@@ -129,7 +157,7 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
             // SAFETY: as above.
             unsafe { preempt_at(seat, context.cast()) };
         }
-        // Not ours: a runtime's machine was not running, or the application uses the signal.
+        // Not ours: no runtime's machine was running, or the application has sent it to this thread.
         _ => call_previous(signal, info, context),
     }
 }
@@ -167,8 +195,11 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     let at = unsafe { preempt_fiber::interrupted(context) };
     // SAFETY: as above; the kernel has filled the mask in.
     let mask = unsafe { &raw const (*context).uc_sigmask };
-    let stack_left_bytes =
-        preempt_fiber::current().map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    let fiber = preempt_fiber::current();
+    // The mask belongs to the kernel thread: the machine's, or with the kernel backend the fiber's.
+    let is_kernel = fiber.as_ref().is_some_and(|fiber| fiber.backend() == Backend::Kernel);
+    let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
+    let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
     Situation {
         in_requested_poll: seat.poll_is_to_leave(),
         no_preempt_depth: checkpoint::no_preempt_depth(),
@@ -177,7 +208,7 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
         stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
         // The kernel's mask is the first 64 bits of libc's.
         // SAFETY: as above.
-        has_changed_mask: unsafe { mask.cast::<u64>().read() } != seat.machine().signal_mask(),
+        has_changed_mask: unsafe { mask.cast::<u64>().read() } != usual_mask,
         spares: seat.spares(),
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn work(seat: SeatRef) -> Leave {
     let _seated = context::sit(unsafe { &*seat.0 });
     context::with_seat(|seat| {
         if let Some(seat) = seat {
+            context::prepare_signal_mask();
             context::run_thread_hooks(&seat.scheduler().config);
             seat.moved_to_this_fiber();
         }
