@@ -200,27 +200,19 @@ fn channels_of_std() {
         let from_bounded = Mutex::new(from_bounded);
         let sum = Arc::new(AtomicUsize::new(0));
         let total = sum.clone();
-        storm_on(builder, move |task| {
+        let runtime = builder.build().unwrap();
+        storm(&runtime, 12, ROUNDS, move |task| {
             work_slices(1);
-            match task % 4 {
-                0 => sender.send(1).unwrap(),
-                1 => bounded.send(100).unwrap(),
-                // The same number of receivers as of senders, but for the last two tasks.
-                2 if task < 8 => {
-                    drop(total.fetch_add(receiver.lock().unwrap().recv().unwrap(), SeqCst))
-                }
-                3 => drop(total.fetch_add(from_bounded.lock().unwrap().recv().unwrap(), SeqCst)),
-                _ => {}
-            }
-            if task >= 8 {
-                match task % 2 {
-                    0 => drop(total.fetch_add(receiver.lock().unwrap().recv().unwrap(), SeqCst)),
-                    _ => {
-                        drop(total.fetch_add(from_bounded.lock().unwrap().recv().unwrap(), SeqCst))
-                    }
-                }
-            }
+            // Three senders and three receivers of each.
+            let received = match task {
+                0 | 4 | 8 => return sender.send(1).unwrap(),
+                1 | 5 | 9 => return bounded.send(100).unwrap(),
+                2 | 6 | 10 => receiver.lock().unwrap().recv().unwrap(),
+                _ => from_bounded.lock().unwrap().recv().unwrap(),
+            };
+            total.fetch_add(received, SeqCst);
         });
+        assert!(runtime.metrics().detaches > 0);
         assert_eq!(sum.load(SeqCst), 3 * ROUNDS * 101);
     });
 }
