@@ -125,7 +125,7 @@ async fn something(kind: u64, seed: u64, lock: Arc<Mutex<u64>>) -> u64 {
             }
         }
         6 => preempt::no_preempt(|| work_slices(slices)),
-        7 => drop(preempt::task::block_in_place(|| work_slices(slices))),
+        7 => preempt::task::block_in_place(|| work_slices(slices)),
         8 => thread::sleep(Duration::from_micros(slices * 100)),
         _ => {
             let numbers: Vec<String> = (0..slices * 50).map(|number| number.to_string()).collect();
