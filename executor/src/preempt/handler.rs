@@ -132,16 +132,67 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     if asleep::is_asleep(thread) {
         return Interrupted::Asleep;
     }
-    if machine.expect_signal() && machine.fibers().interrupt(signal).is_ok() {
+    if machine.expect_signal() && send(thread, signal) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
 }
 
+/// What the kernel calls `siginfo_t`, as `sigqueue` fills it in.
+#[repr(C)]
+struct Information {
+    signal: i32,
+    error: i32,
+    code: i32,
+    _padding: i32,
+    process: i32,
+    user: u32,
+    value: usize,
+    _rest: [u64; 12],
+}
+
+const _: () = assert!(size_of::<Information>() == size_of::<libc::siginfo_t>());
+
+/// Marks our own signals: an address that nobody else has a reason to send.
+fn mark() -> usize {
+    (&raw const SIGNAL).addr()
+}
+
+/// Sends the signal, marked, to a thread of this process. `false`: the thread is gone.
+fn send(thread: usize, signal: i32) -> bool {
+    // SAFETY: numbers of this process.
+    let (process, user) = unsafe { (libc::getpid(), libc::getuid()) };
+    let information = Information {
+        signal,
+        error: 0,
+        code: libc::SI_QUEUE,
+        _padding: 0,
+        process,
+        user,
+        value: mark(),
+        _rest: [0; 12],
+    };
+    // SAFETY: the structure is the kernel's and outlives the call.
+    let result = unsafe {
+        let information = &raw const information;
+        libc::syscall(libc::SYS_rt_tgsigqueueinfo, process, thread, signal, information)
+    };
+    result == 0
+}
+
+/// Whether a runtime has sent the signal. All others are the application's, wherever they hit.
+///
+/// # Safety
+/// `info` is the second argument of the running handler.
+unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: the caller's contract; the layout is the kernel's.
+    let information = unsafe { &*info.cast::<Information>() };
+    information.code == libc::SI_QUEUE && information.value == mark()
+}
+
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
-    if unsafe { (*info).si_code } != libc::SI_TKILL {
-        // Sent to the process: not ours, wherever it hits.
+    if !unsafe { is_ours(info) } {
         call_previous(signal, info, context);
         return;
     }
@@ -157,8 +208,8 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
             // SAFETY: as above.
             unsafe { preempt_at(seat, context.cast()) };
         }
-        // Not ours: no runtime's machine was running, or the application has sent it to this thread.
-        _ => call_previous(signal, info, context),
+        // It came too late: the machine was signalled again or has moved on.
+        _ => {}
     }
 }
 
