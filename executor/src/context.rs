@@ -7,13 +7,16 @@
 //! | `HANDLE` | the runtime that `Handle::current` and `spawn` mean |
 //! | `BLOCKED_BY` | why `block_on` would stall other tasks here |
 //! | `TASK` | the task that is being polled |
+//! | `SIGNAL_MASK` | the signals that the thread blocks when a poll begins, with the kernel backend |
 //! | `THREAD_END` | the duty to call the hook for a thread's end |
 
+use crate::preempt;
 use crate::runtime::{Config, Handle};
 use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint};
 use crate::sync::Critical;
 use crate::task::Id;
 use preempt_checkpoint::runtime as checkpoint;
+use preempt_fiber::Backend;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::ptr;
@@ -23,6 +26,7 @@ thread_local! {
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
     static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
     static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    static SIGNAL_MASK: Cell<u64> = const { Cell::new(0) };
     static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
 }
 
@@ -217,4 +221,17 @@ pub(crate) fn is_in_task_of(scheduler: &Scheduler) -> bool {
 /// A seed that differs from thread to thread, never zero.
 pub(crate) fn random_seed() -> u32 {
     (RandomState::new().hash_one(0_u8) as u32) | 1
+}
+
+/// With the kernel backend a fiber has its own kernel thread, and with it its own signal mask: it
+/// inherits that of whoever made it. Lets the preemption signal through and notes the rest.
+pub(crate) fn prepare_signal_mask() {
+    if preempt_fiber::current().is_some_and(|fiber| fiber.backend() == Backend::Kernel) {
+        SIGNAL_MASK.set(preempt::prepare_signal_mask());
+    }
+}
+
+/// What [`prepare_signal_mask`] has noted. Signal-safe.
+pub(crate) fn signal_mask() -> u64 {
+    SIGNAL_MASK.get()
 }

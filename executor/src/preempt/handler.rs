@@ -10,14 +10,27 @@ use super::allocator;
 use super::asleep;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
+use crate::context;
 use crate::scheduler::{Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
 use preempt_checkpoint::runtime as checkpoint;
+use preempt_fiber::Backend;
 use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Signals that tell of faults. std has a handler for the first two.
+const RESERVED: [i32; 7] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGSYS,
+];
 
 /// The signal that is installed; zero: none yet.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
@@ -69,8 +82,17 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
             ));
         }
     }
+    if RESERVED.contains(&signal) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("signal {signal} reports faults, so it cannot be the preemption signal"),
+        ));
+    }
     text::load()?;
-    let previous = replace_action(signal)?;
+    let previous = replace_action(signal).map_err(|error| {
+        let message = format!("signal {signal} cannot be the preemption signal: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
     if previous.sa_sigaction != libc::SIG_DFL && previous.sa_sigaction != libc::SIG_IGN {
         PREVIOUS_TAKES_INFO.store(previous.sa_flags & libc::SA_SIGINFO, Relaxed);
         PREVIOUS.store(previous.sa_sigaction, Relaxed);
@@ -112,13 +134,70 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     if asleep::is_asleep(thread) {
         return Interrupted::Asleep;
     }
-    if machine.expect_signal() && machine.fibers().interrupt(signal).is_ok() {
+    if machine.expect_signal() && send(thread, signal) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
 }
 
+/// What the kernel calls `siginfo_t`, as `sigqueue` fills it in.
+#[repr(C)]
+struct Information {
+    signal: i32,
+    error: i32,
+    code: i32,
+    _padding: i32,
+    process: i32,
+    user: u32,
+    value: usize,
+    _rest: [u64; 12],
+}
+
+const _: () = assert!(size_of::<Information>() == size_of::<libc::siginfo_t>());
+
+/// Marks our own signals: an address that nobody else has a reason to send.
+fn mark() -> usize {
+    (&raw const SIGNAL).addr()
+}
+
+/// Sends the signal, marked, to a thread of this process. `false`: the thread is gone.
+fn send(thread: usize, signal: i32) -> bool {
+    // SAFETY: numbers of this process.
+    let (process, user) = unsafe { (libc::getpid(), libc::getuid()) };
+    let information = Information {
+        signal,
+        error: 0,
+        code: libc::SI_QUEUE,
+        _padding: 0,
+        process,
+        user,
+        value: mark(),
+        _rest: [0; 12],
+    };
+    // SAFETY: the structure is the kernel's and outlives the call.
+    let result = unsafe {
+        let information = &raw const information;
+        libc::syscall(libc::SYS_rt_tgsigqueueinfo, process, thread, signal, information)
+    };
+    result == 0
+}
+
+/// Whether a runtime has sent the signal. All others are the application's, wherever they hit.
+///
+/// # Safety
+/// `info` is the second argument of the running handler.
+unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: the caller's contract; the layout is the kernel's.
+    let information = unsafe { &*info.cast::<Information>() };
+    information.code == libc::SI_QUEUE && information.value == mark()
+}
+
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
+    if !unsafe { is_ours(info) } {
+        call_previous(signal, info, context);
+        return;
+    }
     // SAFETY: `context` is this handler's third argument.
     let at = unsafe { preempt_fiber::interrupted(context.cast()) };
     if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
@@ -131,8 +210,8 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
             // SAFETY: as above.
             unsafe { preempt_at(seat, context.cast()) };
         }
-        // Not ours: a runtime's machine was not running, or the application uses the signal.
-        _ => call_previous(signal, info, context),
+        // It came too late: the machine was signalled again or has moved on.
+        _ => {}
     }
 }
 
@@ -169,8 +248,11 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     let at = unsafe { preempt_fiber::interrupted(context) };
     // SAFETY: as above; the kernel has filled the mask in.
     let mask = unsafe { &raw const (*context).uc_sigmask };
-    let stack_left_bytes =
-        preempt_fiber::current().map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    let fiber = preempt_fiber::current();
+    // The mask belongs to the kernel thread: the machine's, or with the kernel backend the fiber's.
+    let is_kernel = fiber.as_ref().is_some_and(|fiber| fiber.backend() == Backend::Kernel);
+    let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
+    let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
     Situation {
         in_requested_poll: seat.poll_is_to_leave(),
         no_preempt_depth: checkpoint::no_preempt_depth(),
@@ -179,7 +261,7 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
         stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
         // The kernel's mask is the first 64 bits of libc's.
         // SAFETY: as above.
-        has_changed_mask: unsafe { mask.cast::<u64>().read() } != seat.machine().signal_mask(),
+        has_changed_mask: unsafe { mask.cast::<u64>().read() } != usual_mask,
         spares: seat.spares(),
     }
 }

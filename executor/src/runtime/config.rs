@@ -77,6 +77,8 @@ impl Config {
         (self.processors + 1).min(MOST_SPARE_FIBERS).min(self.max_detached)
     }
 
+    /// One for each machine, also for those that are blocked in a poll, each detached poll, and
+    /// spare ones.
     pub(crate) fn most_fibers(&self) -> usize {
         self.most_machines() + self.max_detached + MOST_SPARE_FIBERS
     }
@@ -90,7 +92,7 @@ impl Config {
             return Ok(None);
         }
         let builder = preempt_fiber::Builder::new()
-            .max_fibers(self.processors + self.max_detached + self.spare_fibers())
+            .max_fibers(self.most_fibers())
             .thread_name(self.thread_name.clone());
         let builder = match self.backend {
             Some(backend) => builder.backend(backend),

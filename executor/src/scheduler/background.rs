@@ -13,7 +13,7 @@ use super::worker::Work;
 use crate::task::Runnable;
 use crossbeam_queue::ArrayQueue;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The part of a time slice that is a turn of the background.
@@ -22,6 +22,11 @@ pub(crate) const TURNS_PER_SLICE: u32 = 10;
 pub(super) struct Background {
     yielded: Injector,
     detached: ArrayQueue<Detached>,
+    /// A fresh task was taken since the last turn began.
+    fresh_ran: AtomicBool,
+    /// Polls in `detached`, and those that are on their way into it.
+    places_taken: AtomicUsize,
+    most_detached: usize,
     /// How many of each kind are still to be served in this round.
     round: [AtomicUsize; 2],
     /// When the background last had its turn, in nanoseconds after `epoch`.
@@ -44,7 +49,11 @@ impl Background {
         let interval = time_slice / u32::try_from(processors).unwrap_or(u32::MAX);
         Background {
             yielded: Injector::default(),
-            detached: ArrayQueue::new(most_detached),
+            // With `max_detached(0)` nothing ever is, but a queue has at least one place.
+            detached: ArrayQueue::new(most_detached.max(1)),
+            fresh_ran: AtomicBool::new(true),
+            places_taken: AtomicUsize::new(0),
+            most_detached,
             round: Default::default(),
             last_turn: AtomicU64::new(0),
             turn_interval: nanos(interval),
@@ -69,11 +78,38 @@ impl Background {
         self.yielded.push(runnable);
     }
 
-    /// Allocates nothing.
+    /// Whether one more poll may be detached. Signal-safe.
+    pub(super) fn has_place(&self) -> bool {
+        self.places_taken.load(Relaxed) < self.most_detached
+    }
+
+    /// Takes a place for a poll that is about to be detached. `false`: there is none.
+    #[must_use]
+    pub(super) fn take_place(&self) -> bool {
+        let taken = self.places_taken.fetch_add(1, Relaxed) < self.most_detached;
+        if !taken {
+            self.give_place_back();
+        }
+        taken
+    }
+
+    /// The poll was not detached after all.
+    pub(super) fn give_place_back(&self) {
+        self.places_taken.fetch_sub(1, Relaxed);
+    }
+
+    /// Into the place that was taken. Allocates nothing.
     pub(super) fn push_detached(&self, detached: Detached) {
         self.before_push();
         if self.detached.push(detached).is_err() {
-            unreachable!("there are no more detached polls than fibers");
+            unreachable!("each detached poll has taken a place");
+        }
+    }
+
+    /// A fresh task is about to run.
+    pub(super) fn note_fresh(&self) {
+        if !self.fresh_ran.load(Relaxed) {
+            self.fresh_ran.store(true, Relaxed);
         }
     }
 
@@ -89,8 +125,14 @@ impl Background {
             if now.saturating_sub(last) < self.turn_interval {
                 return None;
             }
+            // A poll that cannot be suspended may last for many intervals: then the next turn is
+            // overdue at once, and the fresh tasks would never run.
+            if !self.fresh_ran.load(Relaxed) {
+                return None;
+            }
             // One machine takes the turn.
             self.last_turn.compare_exchange(last, now, Relaxed, Relaxed).ok()?;
+            self.fresh_ran.store(false, Relaxed);
             turn.ends.set(now.saturating_add(self.turn_length));
         }
         self.pop()
@@ -103,7 +145,7 @@ impl Background {
             return None;
         }
         let [detached_left, yielded_left] = &self.round;
-        let detached = || self.detached.pop().map(Work::Resume);
+        let detached = || self.pop_detached().map(Work::Resume);
         let yielded = || self.yielded.pop().map(Work::Run);
         if detached_left.load(Relaxed) + yielded_left.load(Relaxed) == 0 {
             detached_left.store(self.detached.len(), Relaxed);
@@ -120,8 +162,14 @@ impl Background {
     }
 
     /// The first that was detached.
+    ///
+    /// Only a fiber can be left for another. A machine has one, unless there was no memory for its
+    /// signal stack; then it leaves these to others.
     pub(super) fn pop_detached(&self) -> Option<Detached> {
-        self.detached.pop()
+        preempt_fiber::current()?;
+        let detached = self.detached.pop()?;
+        self.give_place_back();
+        Some(detached)
     }
 
     /// The first that yielded.

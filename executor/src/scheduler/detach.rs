@@ -63,7 +63,12 @@ fn prepare(seat: &Seat) -> Option<Departure> {
     }
     // Only a fiber can be left; a machine that found none when it began runs without.
     preempt_fiber::current()?;
-    let spare = seat.take_spare()?;
+    let background = &seat.scheduler().background;
+    let fibers = seat.fibers.as_ref().filter(|_| background.take_place())?;
+    let Some(spare) = fibers.take_spare() else {
+        background.give_place_back();
+        return None;
+    };
     checkpoint::clear_request();
     seat.end_slice();
     seat.scheduler().counters.detaches.fetch_add(1, Relaxed);

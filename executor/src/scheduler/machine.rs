@@ -16,6 +16,7 @@ use super::seat::Seat;
 use super::worker;
 use crate::preempt;
 use crate::sync::{Condvar, Mutex};
+use preempt_fiber::Spare;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
@@ -115,19 +116,17 @@ impl Machine {
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.
     pub(super) fn wait_for_processor(&self) -> Option<usize> {
         loop {
-            {
-                let mut offer = self.offer.lock();
-                match *offer {
-                    Offer::Nothing => {}
-                    Offer::Processor(processor) => {
-                        *offer = Offer::Nothing;
-                        return Some(processor);
-                    }
-                    // For good: the machine may come back here once more, from a detached poll
-                    // that it has brought to its end meanwhile.
-                    Offer::Leave => return None,
+            let mut offer = self.offer.lock();
+            match *offer {
+                Offer::Nothing => {}
+                Offer::Processor(processor) => {
+                    *offer = Offer::Nothing;
+                    return Some(processor);
                 }
+                // Stays: the machine asks again if it has gone on with a detached poll.
+                Offer::Leave => return None,
             }
+            drop(offer);
             self.parker.park();
         }
     }
@@ -174,11 +173,14 @@ impl Machines {
         })
     }
 
+    /// A new thread, together with the fiber that it begins on: where polls are detached, a
+    /// machine without one could not resume them.
     fn create(&self, scheduler: &Arc<Scheduler>) -> io::Result<Arc<Machine>> {
+        let fiber = scheduler.first_fiber()?;
         let machine = Machine::new();
         let body = {
             let (scheduler, machine) = (scheduler.clone(), machine.clone());
-            move || live(scheduler, machine)
+            move || live(scheduler, machine, fiber)
         };
         scheduler.config.thread_builder().spawn(body)?;
         Ok(machine)
@@ -231,12 +233,12 @@ impl Machines {
 }
 
 /// The life of a machine's thread.
-fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>) {
+fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>, fiber: Option<Spare>) {
     prepare_thread();
     machine.signal_mask.store(preempt::prepare_signal_mask(), Relaxed);
     let seat = Seat::new(scheduler.clone(), machine.clone());
     machine.seat.store((&raw const seat).cast_mut(), Relaxed);
-    worker::run(&seat);
+    worker::run(&seat, fiber);
     // What the seat holds of the runtime goes before the thread is counted out.
     drop(seat);
     drop(machine);

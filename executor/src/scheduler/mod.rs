@@ -42,7 +42,7 @@ use idle::Idle;
 use machine::Machines;
 use parker::Parker;
 use preempt_checkpoint::runtime::Flag;
-use preempt_fiber::Pool;
+use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::{Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
 use std::future::Future;
@@ -144,7 +144,7 @@ impl Scheduler {
             this: this.clone(),
             processors: (0..count).map(Processor::new).collect(),
             injector: Injector::default(),
-            background: Background::new(config.time_slice, count, config.most_fibers()),
+            background: Background::new(config.time_slice, count, config.max_detached),
             idle: Idle::new(count),
             machines: Machines::default(),
             monitor,
@@ -189,11 +189,29 @@ impl Scheduler {
                 other => other?,
             }
         }
-        if let Err(error) = pool.prepare(self.processors.len() + self.config.spare_fibers()) {
-            self.report_thread_shortage(&io::Error::other(error));
+        match pool.prepare(self.processors.len() + self.config.spare_fibers()) {
+            Ok(_) => *self.fibers.lock() = Some(Arc::new(pool)),
+            // Machines with a fiber beside machines without one would not get on: without all of
+            // these nothing is detached.
+            Err(error) => self.report_thread_shortage(&io::Error::other(error)),
         }
-        *self.fibers.lock() = Some(Arc::new(pool));
         Ok(())
+    }
+
+    /// The fiber that a new machine begins on; `None`: this runtime has no fibers.
+    ///
+    /// # Errors
+    /// When there is none and the operating system makes no thread for one.
+    fn first_fiber(&self) -> io::Result<Option<Spare>> {
+        let Some(fibers) = self.fibers() else { return Ok(None) };
+        if let Some(spare) = fibers.take_spare() {
+            return Ok(Some(spare));
+        }
+        fibers.prepare(1).map_err(io::Error::other)?;
+        match fibers.take_spare() {
+            Some(spare) => Ok(Some(spare)),
+            None => Err(io::Error::other("all fibers are in use")),
+        }
     }
 
     /// Sees to it that the next polls can be detached. Makes threads.

@@ -12,7 +12,7 @@ use super::worker::SeatRef;
 use super::{Processor, Scheduler};
 use crate::context;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::{Pool, Spare};
+use preempt_fiber::Pool;
 use preempt_sysmon::Slice;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Seat {
     scheduler: Arc<Scheduler>,
     machine: Arc<Machine>,
     /// Where the fibers come from on which other tasks run while a poll is detached.
-    fibers: Option<Arc<Pool>>,
+    pub(super) fibers: Option<Arc<Pool>>,
     processor: AtomicUsize,
     /// The poll that runs on this machine, as `Slice::into_bits`; zero between polls. Stays set
     /// when the processor is taken away during the poll.
@@ -88,14 +88,11 @@ impl Seat {
         self.scheduler.counters.migrations.fetch_add(migrated.into(), Relaxed);
     }
 
-    /// A fiber to go on on.
-    pub(super) fn take_spare(&self) -> Option<Spare> {
-        self.fibers.as_ref()?.take_spare()
-    }
-
-    /// How many fibers are ready to go on on.
+    /// How many fibers are ready to go on on; none if as many polls are detached as may be.
+    /// Signal-safe.
     pub(crate) fn spares(&self) -> usize {
-        self.fibers.as_ref().map_or(0, |fibers| fibers.spares())
+        let fibers = self.fibers.as_ref().filter(|_| self.scheduler.background.has_place());
+        fibers.map_or(0, |fibers| fibers.spares())
     }
 
     /// Whether the machine has lost a processor since this was last asked.

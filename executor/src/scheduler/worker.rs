@@ -20,8 +20,6 @@ use preempt_fiber::{Leave, Spare, Suspended};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::thread;
-use std::time::Duration;
 
 /// As in Go: every 61st pick looks at the injector first, so that a busy local queue cannot starve
 /// it. A prime, so that it does not fall into step with the tasks.
@@ -30,9 +28,6 @@ const INJECTOR_INTERVAL: u32 = 61;
 /// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
 /// the rest of the queue waiting.
 const LIFO_POLLS_IN_A_ROW: u32 = 3;
-
-/// How long a machine waits for a fiber that it needs and does not get.
-const PAUSE_WITHOUT_FIBERS: Duration = Duration::from_millis(1);
 
 /// What to run next.
 pub(super) enum Work {
@@ -46,8 +41,6 @@ enum Step {
     Again,
     /// The machine goes over to the fiber of a detached poll; this one becomes a spare.
     Resume(Suspended),
-    /// The same, for a machine that is not on a fiber yet.
-    Enter(Spare, Suspended),
     /// The runtime shuts down.
     Exit,
 }
@@ -66,40 +59,19 @@ impl SeatRef {
     }
 }
 
-/// Runs the machine of this thread: on a fiber if there is one, else on the thread's own stack, its
-/// home, until there is a detached poll to go on with.
-pub(super) fn run(seat: &Seat) {
+/// Runs the machine of this thread: on a fiber if there are fibers, else on the thread's own stack.
+pub(super) fn run(seat: &Seat, fiber: Option<Spare>) {
     let this = SeatRef::new(seat);
-    if let Some(spare) = seat.take_spare() {
+    if let Some(spare) = fiber {
         match seat.machine().fibers().run(spare, move || work(this)) {
             Ok(()) => return,
-            Err(error) => report::warn(format_args!("a worker begins without a fiber: {error}")),
+            Err(error) => report::warn(format_args!("a worker cannot detach polls: {error}")),
         }
     }
-    let Some((spare, suspended)) = work_at_home(this) else { return };
-    if let Err(error) = seat.machine().fibers().run(spare, move || Leave::Resume(suspended)) {
-        // The poll is lost: what it holds is leaked, and its task never completes.
-        report::warn(format_args!("no memory to resume a suspended poll, so it is lost: {error}"));
-    }
+    work(this);
 }
 
-/// The loop on a thread that is not on a fiber. Returns with the poll that the machine is to go
-/// over to, and a fiber to get there from; `None`: the runtime shuts down.
-///
-/// Found by `nothing_is_lost_in_a_storm_on_two_processors`: only a fiber can be left for a
-/// detached poll, so a machine that began without one must not just take it.
-fn work_at_home(seat: SeatRef) -> Option<(Spare, Suspended)> {
-    checkpoint::enter();
-    let end = work_until_step(seat);
-    checkpoint::leave();
-    match end {
-        Step::Enter(spare, suspended) => Some((spare, suspended)),
-        Step::Exit => None,
-        Step::Again | Step::Resume(_) => unreachable!("only a fiber is left for a poll"),
-    }
-}
-
-/// The loop, on the fiber that calls it.
+/// The loop, on the fiber or thread that calls it.
 ///
 /// From its first to its last time on a fiber the section stays open: in the middle of `Leave` the
 /// next poll's slice has begun, and a signal that is meant for that poll must not suspend this
@@ -108,19 +80,11 @@ pub(super) fn work(seat: SeatRef) -> Leave {
     if checkpoint::no_preempt_depth() == 0 {
         checkpoint::enter();
     }
-    match work_until_step(seat) {
-        Step::Resume(suspended) => Leave::Resume(suspended),
-        Step::Exit => Leave::Exit,
-        Step::Again | Step::Enter(..) => unreachable!("the loop runs on a fiber"),
-    }
-}
-
-/// Works until the machine is to go elsewhere.
-fn work_until_step(seat: SeatRef) -> Step {
     // SAFETY: see `SeatRef`.
     let _seated = context::sit(unsafe { &*seat.0 });
     context::with_seat(|seat| {
         if let Some(seat) = seat {
+            context::prepare_signal_mask();
             context::run_thread_hooks(&seat.scheduler().config);
             seat.moved_to_this_fiber();
         }
@@ -128,7 +92,8 @@ fn work_until_step(seat: SeatRef) -> Step {
     loop {
         match context::with_seat(|seat| seat.map_or(Step::Exit, step)) {
             Step::Again => {}
-            end => return end,
+            Step::Resume(suspended) => return Leave::Resume(suspended),
+            Step::Exit => return Leave::Exit,
         }
     }
 }
@@ -178,22 +143,8 @@ fn wait_for_processor(seat: &Seat) -> Step {
     // The runtime shuts down. A poll that was detached from this machine must not be left behind:
     // there may be no other machine any more. It goes on without a processor.
     match seat.scheduler().background.pop_detached() {
-        Some(detached) => resume_without_processor(seat, detached),
+        Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
-    }
-}
-
-fn resume_without_processor(seat: &Seat, detached: Detached) -> Step {
-    if preempt_fiber::current().is_some() {
-        return Step::Resume(detached.suspended);
-    }
-    match seat.take_spare() {
-        Some(spare) => Step::Enter(spare, detached.suspended),
-        None => {
-            seat.scheduler().background.push_detached(detached);
-            thread::sleep(PAUSE_WITHOUT_FIBERS);
-            Step::Again
-        }
     }
 }
 
@@ -210,20 +161,9 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
-    if preempt_fiber::current().is_some() {
-        processor.set_holder(detached.flag, seat.machine());
-        seat.begin_background_slice(processor);
-        return Step::Resume(detached.suspended);
-    }
-    let Some(spare) = seat.take_spare() else {
-        // The system gives no threads. Other machines, or this one a little later, will resume it.
-        seat.scheduler().background.push_detached(detached);
-        thread::sleep(PAUSE_WITHOUT_FIBERS);
-        return Step::Again;
-    };
     processor.set_holder(detached.flag, seat.machine());
     seat.begin_background_slice(processor);
-    Step::Enter(spare, detached.suspended)
+    Step::Resume(detached.suspended)
 }
 
 /// One round of the loop on a thread that is in `block_on`, see `CurrentThread`.
@@ -281,17 +221,22 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         seat.has_turn.set(true);
         return Some(preempted);
     }
+    if let Some(fresh) = next_fresh(seat, processor, picks) {
+        scheduler.background.note_fresh();
+        return Some(Work::Run(fresh));
+    }
+    scheduler.background.pop()
+}
+
+fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {
+    let scheduler = &**seat.scheduler();
     let injected = || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
     if (picks.is_multiple_of(INJECTOR_INTERVAL) || scheduler.injector.take_urgency())
         && let Some(injected) = injected()
     {
-        return Some(Work::Run(injected));
+        return Some(injected);
     }
-    next_local(seat, processor)
-        .or_else(injected)
-        .or_else(|| steal(seat, processor))
-        .map(Work::Run)
-        .or_else(|| scheduler.background.pop())
+    next_local(seat, processor).or_else(injected).or_else(|| steal(seat, processor))
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {

@@ -1,0 +1,391 @@
+//! What the fault tests of forced preemption share.
+//!
+//! * Every wait has a deadline: [`within`], [`eventually`], [`Child::run`].
+//! * That a poll was suspended and resumed is never a matter of time: [`Others`] proves it.
+//! * What ends the process, or changes it for good, happens in a child process: [`Child`].
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use preempt::runtime::{Backend, Builder, Handle, Runtime};
+use preempt::task::yield_now;
+use std::env;
+use std::hint::{black_box, spin_loop};
+use std::io::Read;
+use std::panic::resume_unwind;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What is not done by then never will be, however busy the machine is.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A short slice, so that a little work is enough for a preemption.
+pub(crate) const SLICE: Duration = Duration::from_micros(200);
+
+/// The backends on which polls without checkpoints can be suspended; says so if there are none.
+pub(crate) fn backends() -> &'static [Backend] {
+    if cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")) {
+        if Backend::User.is_supported() {
+            &[Backend::User, Backend::Kernel]
+        } else {
+            println!("skipped in part: the user backend does not work on this machine");
+            &[Backend::Kernel]
+        }
+    } else {
+        println!("skipped: this platform has no forced preemption");
+        &[]
+    }
+}
+
+/// A builder for a short time slice.
+pub(crate) fn builder(backend: Backend, workers: usize) -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.backend(backend).worker_threads(workers).time_slice(SLICE);
+    builder
+}
+
+/// Runs `test` with each backend and with one and two workers, one test of the process at a time.
+#[track_caller]
+pub(crate) fn on_each(test: impl Fn(&mut Builder) + Clone + Send + 'static) {
+    let _serial = serial();
+    for &backend in backends() {
+        for workers in [1, 2] {
+            let test = test.clone();
+            println!("backend {backend}, {workers} workers");
+            within(LIMIT, move || test(&mut builder(backend, workers)));
+        }
+    }
+}
+
+/// As [`on_each`], but on one processor and without hand-off: what runs while a poll has not ended
+/// proves that the poll was suspended.
+#[track_caller]
+pub(crate) fn on_one_processor(test: impl Fn(&Runtime) + Clone + Send + 'static) {
+    let _serial = serial();
+    for &backend in backends() {
+        let test = test.clone();
+        println!("backend {backend}");
+        within(LIMIT, move || test(&builder(backend, 1).hand_off(false).build().unwrap()));
+    }
+}
+
+/// Runs `body` on a thread of its own and fails if it is not done after `limit`. A panic of the
+/// body is the caller's.
+#[track_caller]
+pub(crate) fn within<R: Send + 'static>(
+    limit: Duration,
+    body: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    let (sender, receiver) = channel();
+    let name = thread::current().name().unwrap_or("test").to_owned();
+    let thread = thread::Builder::new()
+        .name(name)
+        .spawn(move || {
+            let result = body();
+            // Fails only if the caller gave up.
+            let _gave_up = sender.send(());
+            result
+        })
+        .expect("the test needs a thread");
+    if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+        panic!("it hangs: not done after {limit:?}");
+    }
+    thread.join().unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+/// Waits until `is_so`, which is polled.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never happened: {what}");
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// One test of a file at a time, where one test's load would be another's noise.
+pub(crate) fn serial() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A switch that is on when it, or the test's own end of it, is dropped. Declare it after the
+/// runtime whose tasks it ends.
+pub(crate) struct Stop(Signal);
+
+impl Stop {
+    pub(crate) fn new() -> Self {
+        Stop(Signal::default())
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.0.clone()
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+/// Something that happens once.
+#[derive(Clone, Default)]
+pub(crate) struct Signal(Arc<AtomicBool>);
+
+impl Signal {
+    pub(crate) fn set(&self) {
+        self.0.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+
+    /// Burns time until it is set, without a checkpoint or an await.
+    pub(crate) fn spin(&self) {
+        while !self.is_set() {
+            spin_loop();
+        }
+    }
+}
+
+/// A count that many tasks share.
+#[derive(Clone, Default)]
+pub(crate) struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+/// Counts its drop.
+pub(crate) struct CountsDrop(pub(crate) Count);
+
+impl Drop for CountsDrop {
+    fn drop(&mut self) {
+        self.0.add_one();
+    }
+}
+
+/// Short polls of other tasks. On one processor without hand-off they run in the middle of a poll
+/// only if that poll was suspended, and it sees them only after it was resumed.
+#[derive(Clone)]
+pub(crate) struct Others {
+    polls: Count,
+    stop: Signal,
+}
+
+impl Others {
+    /// Spawns two tasks that run until the result is dropped.
+    pub(crate) fn spawn(runtime: &Handle) -> OthersOwner {
+        let others = Others { polls: Count::default(), stop: Signal::default() };
+        for _ in 0..2 {
+            let others = others.clone();
+            runtime.spawn(async move {
+                while !others.stop.is_set() {
+                    assert!(!thread::panicking(), "another task's panic");
+                    others.polls.add_one();
+                    yield_now().await;
+                }
+            });
+        }
+        OthersOwner(others)
+    }
+
+    /// How many there have been.
+    pub(crate) fn polls(&self) -> usize {
+        self.polls.get()
+    }
+
+    /// Burns time until this poll was suspended and resumed at least once.
+    #[inline(never)]
+    pub(crate) fn spin_until_resumed(&self) {
+        let before = self.polls.get();
+        // One may have been counted just before this poll began.
+        while self.polls.get() < before + 2 {
+            spin_loop();
+        }
+    }
+}
+
+/// Ends the tasks of [`Others`].
+pub(crate) struct OthersOwner(Others);
+
+impl OthersOwner {
+    pub(crate) fn others(&self) -> Others {
+        self.0.clone()
+    }
+}
+
+impl Drop for OthersOwner {
+    fn drop(&mut self) {
+        self.0.stop.set();
+    }
+}
+
+/// Burns so many units of work without a checkpoint, a system call or the vdso.
+#[inline(never)]
+pub(crate) fn work(units: u64) {
+    for unit in 0..units {
+        black_box(unit);
+    }
+}
+
+/// Burns about as much processor time as so many time slices of [`SLICE`].
+pub(crate) fn work_slices(slices: u64) {
+    static PER_SLICE: OnceLock<u64> = OnceLock::new();
+    let per_slice = *PER_SLICE.get_or_init(|| {
+        const UNITS: u64 = 100_000;
+        let time_of_one = || {
+            let start = Instant::now();
+            work(UNITS);
+            start.elapsed()
+        };
+        // The fastest was disturbed the least.
+        let fastest = (0..20).map(|_| time_of_one()).min().unwrap_or_default();
+        let nanos = u64::try_from(fastest.as_nanos()).unwrap().max(1);
+        UNITS * u64::try_from(SLICE.as_nanos()).unwrap() / nanos
+    });
+    work(per_slice * slices);
+}
+
+/// The number of the kernel thread.
+#[cfg(target_os = "linux")]
+pub(crate) fn kernel_thread() -> i32 {
+    // SAFETY: asks for a number.
+    unsafe { libc::gettid() }
+}
+
+/// The process's threads, by the kernel's count.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+/// What the process has used of the processors.
+pub(crate) fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid clock and a valid place for its value.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    assert_eq!(result, 0);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// Waits until the process as a whole uses next to no processor time.
+#[track_caller]
+pub(crate) fn becomes_quiet() {
+    const LOOK: Duration = Duration::from_millis(200);
+    eventually("the process is quiet", || {
+        let before = cpu_time();
+        thread::sleep(LOOK);
+        cpu_time() - before < LOOK / 10
+    });
+}
+
+/// Small generator of numbers (Knuth's MMIX constants), so that a storm can be repeated.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Random(seed ^ 0x9E37_79B9_7F4A_7C15)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// The text of a panic's payload.
+pub(crate) fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no text").to_owned()
+}
+
+const CHILD: &str = "PREEMPT_TEST_CHILD";
+const CHILD_BACKEND: &str = "PREEMPT_TEST_CHILD_BACKEND";
+
+/// The test of the same name in another process.
+pub(crate) struct Child {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Child {
+    /// In the test's process: runs the test of this name once per backend in a child process and
+    /// hands each to `check`. In such a child: calls `body`, prints a line and exits.
+    pub(crate) fn each_backend(name: &str, body: impl FnOnce(Backend), check: impl Fn(Child)) {
+        if env::var(CHILD).is_ok_and(|child| child == name) {
+            let is_kernel = env::var(CHILD_BACKEND).is_ok_and(|name| name == "kernel");
+            body(if is_kernel { Backend::Kernel } else { Backend::User });
+            println!("{}", Self::DONE);
+            // Not through the harness, whose threads may have been changed for good.
+            std::process::exit(0);
+        }
+        let _serial = serial();
+        for &backend in backends() {
+            println!("backend {backend}");
+            check(Child::run(name, backend));
+        }
+    }
+
+    const DONE: &str = "the child is done";
+
+    fn run(name: &str, backend: Backend) -> Child {
+        let mut process = Command::new(env::current_exe().expect("the path of this program"))
+            .args(["--exact", name, "--test-threads=1", "--nocapture"])
+            .env(CHILD, name)
+            .env(CHILD_BACKEND, backend.to_string())
+            .env_remove("PREEMPT_FIBER_BACKEND")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("this program can be run again");
+        let stdout = read_all(process.stdout.take());
+        let stderr = read_all(process.stderr.take());
+        let deadline = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = process.try_wait().expect("the child can be waited for") {
+                break status;
+            }
+            if Instant::now() > deadline {
+                process.kill().expect("the child can be killed");
+                process.wait().expect("the child can be waited for");
+                let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+                panic!("the child hangs; stdout:\n{stdout}\nstderr:\n{stderr}");
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        Child { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+
+    /// Fails unless the child came to the end of its body.
+    #[track_caller]
+    pub(crate) fn succeeded(&self) {
+        let reached_end = self.stdout.contains(Self::DONE);
+        assert!(self.status.success() && reached_end, "{}", self.describe());
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        format!("{}\nstdout:\n{}\nstderr:\n{}", self.status, self.stdout, self.stderr)
+    }
+}
+
+fn read_all(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.expect("it is a pipe").read_to_end(&mut bytes).expect("the pipe can be read");
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
