@@ -3,7 +3,7 @@
 use crate::context::{self, BlockedBy};
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Critical, Mutex};
 use crate::task::{self, JoinHandle, Runnable, Unregistered};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -200,16 +200,23 @@ pub fn block_in_place<F: FnOnce() -> R, R>(work: F) -> R {
     if context::blocked_by() == BlockedBy::Nothing {
         return work();
     }
-    context::with_seat(|seat| {
-        if let Some(seat) = seat {
-            assert!(
-                seat.scheduler().config.flavor == Flavor::MultiThread,
-                "`block_in_place` on a current-thread runtime would stall all its tasks; use \
-                 `spawn_blocking`, or `Builder::new_multi_thread`"
-            );
-            seat.hand_off();
-        }
-    });
+    hand_processor_off();
     let _allowed = context::allow_blocking();
     work()
+}
+
+/// Gives this thread's processor away, if it has one.
+#[track_caller]
+fn hand_processor_off() {
+    // Between the look at the seat and the hand-off the poll must not move to another seat.
+    let _critical = Critical::enter();
+    context::with_seat(|seat| {
+        let Some(seat) = seat else { return };
+        assert!(
+            seat.scheduler().config.flavor == Flavor::MultiThread,
+            "`block_in_place` on a current-thread runtime would stall all its tasks; use \
+             `spawn_blocking`, or `Builder::new_multi_thread`"
+        );
+        seat.hand_off();
+    });
 }

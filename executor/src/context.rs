@@ -103,7 +103,8 @@ pub(crate) fn reseat() {
     SEAT.set(unsafe { &*machine }.seat());
 }
 
-/// Calls `f` with this thread's seat, if it has one.
+/// Calls `f` with this thread's seat, if it has one. In a poll only inside a [`Critical`] stretch:
+/// otherwise the poll may be on another seat before `f` ends.
 pub(crate) fn with_seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
     let seat = SEAT.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: `Seated` clears the pointer before the seat goes, and only this thread uses it.
@@ -214,6 +215,7 @@ pub(crate) fn task() -> Option<Id> {
 
 /// Whether a task of this scheduler is being polled on this thread.
 pub(crate) fn is_in_task_of(scheduler: &Scheduler) -> bool {
+    let _critical = Critical::enter();
     let is_own = |seat: &Seat| ptr::eq(&**seat.scheduler(), scheduler);
     task().is_some() && with_seat(|seat| seat.is_some_and(is_own))
 }

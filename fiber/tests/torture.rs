@@ -1,6 +1,6 @@
 //! Goal: fibers that are detached by signals at arbitrary points and continued by whichever machine
 //! comes first compute the right results. Method: `torture/scheduler.rs`, a second per backend;
-//! `examples/torture.rs` does the same for as long as you like.
+//! `examples/fiber_torture.rs` does the same for as long as you like.
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 

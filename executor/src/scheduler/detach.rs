@@ -18,6 +18,7 @@ use super::Scheduler;
 use super::seat::Seat;
 use super::worker::{self, SeatRef};
 use crate::context;
+use crate::sync::Critical;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
 use std::sync::Arc;
@@ -82,6 +83,8 @@ pub(crate) fn on_checkpoint() {
         return;
     }
     checkpoint::clear_request();
+    // Between the look at the seat and the hand-off the poll must not move to another seat.
+    let _critical = Critical::enter();
     context::with_seat(|seat| {
         let Some(seat) = seat else { return };
         let Some((processor, slice)) = seat.held_in_poll() else { return };

@@ -1,7 +1,7 @@
 //! Detaches hogs by signals, at arbitrary instructions, for as long as you like, and checks results.
 //!
 //! ```text
-//! cargo run --release -p preempt-fiber --example torture -- --seconds 60 --backend user \
+//! cargo run --release -p preempt-fiber --example fiber_torture -- --seconds 60 --backend user \
 //!     --interval-us 100 --machines 2 --max-detached 64
 //! ```
 
