@@ -68,7 +68,11 @@ impl Runtime {
             Flavor::CurrentThread => Driver::CurrentThread(CurrentThread::new(&scheduler)),
             Flavor::MultiThread => Driver::MultiThread,
         };
-        let monitor = monitor.start(scheduler.clone(), limits, crate::scheduler::prepare_thread)?;
+        let monitor = monitor.start(
+            scheduler.clone(),
+            limits,
+            crate::scheduler::os_thread::prepare_monitor,
+        )?;
         let runtime =
             Runtime { handle: Handle::of(&scheduler), driver, monitor: Mutex::new(Some(monitor)) };
         if flavor == Flavor::MultiThread {

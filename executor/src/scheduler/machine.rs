@@ -11,6 +11,7 @@
 //! many as there were polls without a processor at one time, plus one for each processor.
 
 use super::Scheduler;
+use super::os_thread;
 use super::parker::Parker;
 use super::seat::Seat;
 use super::worker;
@@ -234,7 +235,7 @@ impl Machines {
 
 /// The life of a machine's thread.
 fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>, fiber: Option<Spare>) {
-    prepare_thread();
+    os_thread::prepare();
     machine.signal_mask.store(preempt::prepare_signal_mask(), Relaxed);
     let seat = Seat::new(scheduler.clone(), machine.clone());
     machine.seat.store((&raw const seat).cast_mut(), Relaxed);
@@ -244,15 +245,5 @@ fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>, fiber: Option<Spare>) 
     drop(machine);
     if scheduler.machines.left() {
         scheduler.finish();
-    }
-}
-
-/// Asks the kernel for timers as precise as it can: its default is to be up to 50 us late.
-pub(crate) fn prepare_thread() {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: sets a number of the calling thread. It fails for no valid argument, and timers
-        // are only less precise if it does.
-        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000_u64, 0, 0, 0) };
     }
 }

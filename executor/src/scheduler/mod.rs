@@ -17,6 +17,7 @@ mod detach;
 pub(crate) mod idle;
 mod machine;
 mod monitored;
+pub(crate) mod os_thread;
 pub(crate) mod parker;
 mod queue;
 mod seat;
@@ -24,7 +25,7 @@ pub(crate) mod worker;
 
 pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{detach, on_checkpoint};
-pub(crate) use machine::{Machine, prepare_thread};
+pub(crate) use machine::Machine;
 pub(crate) use seat::Seat;
 
 use crate::blocking::BlockingPool;
