@@ -4,23 +4,25 @@
 //! * That a poll was suspended and resumed is never a matter of time: [`Others`] proves it.
 //! * What ends the process, or changes it for good, happens in a child process: [`Child`].
 
+//!
+//! The rest is what all behaviour tests share: `tests/support`.
+
 #![allow(dead_code, reason = "each test file uses a part of it")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+pub(crate) use support::*;
 
 use preempt::runtime::{Backend, Builder, Handle, Runtime};
 use preempt::task::yield_now;
 use std::env;
-use std::hint::{black_box, spin_loop};
+use std::hint::spin_loop;
 use std::io::Read;
-use std::panic::resume_unwind;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// What is not done by then never will be, however busy the machine is.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A short slice, so that a little work is enough for a preemption.
 pub(crate) const SLICE: Duration = Duration::from_micros(200);
@@ -69,110 +71,6 @@ pub(crate) fn on_one_processor(test: impl Fn(&Runtime) + Clone + Send + 'static)
         let test = test.clone();
         println!("backend {backend}");
         within(LIMIT, move || test(&builder(backend, 1).hand_off(false).build().unwrap()));
-    }
-}
-
-/// Runs `body` on a thread of its own and fails if it is not done after `limit`. A panic of the
-/// body is the caller's.
-#[track_caller]
-pub(crate) fn within<R: Send + 'static>(
-    limit: Duration,
-    body: impl FnOnce() -> R + Send + 'static,
-) -> R {
-    let (sender, receiver) = channel();
-    let name = thread::current().name().unwrap_or("test").to_owned();
-    let thread = thread::Builder::new()
-        .name(name)
-        .spawn(move || {
-            let result = body();
-            // Fails only if the caller gave up.
-            let _gave_up = sender.send(());
-            result
-        })
-        .expect("the test needs a thread");
-    if receiver.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-        panic!("it hangs: not done after {limit:?}");
-    }
-    thread.join().unwrap_or_else(|payload| resume_unwind(payload))
-}
-
-/// Waits until `is_so`, which is polled.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it never happened: {what}");
-        thread::sleep(Duration::from_micros(200));
-    }
-}
-
-/// One test of a file at a time, where one test's load would be another's noise.
-pub(crate) fn serial() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A switch that is on when it, or the test's own end of it, is dropped. Declare it after the
-/// runtime whose tasks it ends.
-pub(crate) struct Stop(Signal);
-
-impl Stop {
-    pub(crate) fn new() -> Self {
-        Stop(Signal::default())
-    }
-
-    pub(crate) fn signal(&self) -> Signal {
-        self.0.clone()
-    }
-}
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.set();
-    }
-}
-
-/// Something that happens once.
-#[derive(Clone, Default)]
-pub(crate) struct Signal(Arc<AtomicBool>);
-
-impl Signal {
-    pub(crate) fn set(&self) {
-        self.0.store(true, SeqCst);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(SeqCst)
-    }
-
-    /// Burns time until it is set, without a checkpoint or an await.
-    pub(crate) fn spin(&self) {
-        while !self.is_set() {
-            spin_loop();
-        }
-    }
-}
-
-/// A count that many tasks share.
-#[derive(Clone, Default)]
-pub(crate) struct Count(Arc<AtomicUsize>);
-
-impl Count {
-    pub(crate) fn add_one(&self) {
-        self.0.fetch_add(1, SeqCst);
-    }
-
-    pub(crate) fn get(&self) -> usize {
-        self.0.load(SeqCst)
-    }
-}
-
-/// Counts its drop.
-pub(crate) struct CountsDrop(pub(crate) Count);
-
-impl Drop for CountsDrop {
-    fn drop(&mut self) {
-        self.0.add_one();
     }
 }
 
@@ -232,14 +130,6 @@ impl Drop for OthersOwner {
     }
 }
 
-/// Burns so many units of work without a checkpoint, a system call or the vdso.
-#[inline(never)]
-pub(crate) fn work(units: u64) {
-    for unit in 0..units {
-        black_box(unit);
-    }
-}
-
 /// Burns about as much processor time as so many time slices of [`SLICE`].
 pub(crate) fn work_slices(slices: u64) {
     static PER_SLICE: OnceLock<u64> = OnceLock::new();
@@ -288,27 +178,6 @@ pub(crate) fn becomes_quiet() {
         thread::sleep(LOOK);
         cpu_time() - before < LOOK / 10
     });
-}
-
-/// Small generator of numbers (Knuth's MMIX constants), so that a storm can be repeated.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed ^ 0x9E37_79B9_7F4A_7C15)
-    }
-
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
-
-/// The text of a panic's payload.
-pub(crate) fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no text").to_owned()
 }
 
 const CHILD: &str = "PREEMPT_TEST_CHILD";

@@ -172,7 +172,8 @@ pub(crate) async fn async_checkpoint() {
     }
 }
 
-/// Burns so many units of work without a checkpoint.
+/// Burns so many units of work without a checkpoint, a system call or the vdso.
+#[inline(never)]
 pub(crate) fn work(units: u64) {
     for unit in 0..units {
         black_box(unit);

@@ -67,6 +67,10 @@ pub(crate) fn prepare_signal_mask() -> u64 {
 /// # Errors
 /// When the system refuses, or another runtime of the process uses another signal.
 pub(crate) fn install(signal: i32) -> io::Result<()> {
+    if cfg!(target_feature = "crt-static") {
+        // libc is then a part of the program's own text, and no address tells them apart.
+        return Err(io::Error::from(io::ErrorKind::Unsupported));
+    }
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _one_at_a_time = ONE_AT_A_TIME.lock();
     match SIGNAL.load(Relaxed) {
