@@ -151,16 +151,15 @@ struct Roll {
 }
 
 impl Machines {
-    /// A machine without a processor: a spare one, or a new thread.
+    /// A machine without a processor: a spare one, or a new thread. Also during shutdown: a poll that
+    /// is blocked may wait for a lock of a detached one, which only a free processor resumes (found by
+    /// `a_drop_waits_for_suspended_polls_that_end`).
     ///
     /// # Errors
     /// When the operating system makes no thread, or the runtime has its fill of them.
     pub(crate) fn obtain(&self, scheduler: &Arc<Scheduler>) -> io::Result<Arc<Machine>> {
         {
             let mut roll = self.roll.lock();
-            if roll.closed {
-                return Err(io::Error::other("the runtime has shut down"));
-            }
             if let Some(machine) = roll.spare.pop() {
                 return Ok(machine);
             }
