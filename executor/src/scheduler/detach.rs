@@ -46,11 +46,10 @@ pub(crate) fn detach() -> bool {
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let flag = checkpoint::this_thread();
-        let before = seat;
         let publish = move |suspended| scheduler.push_detached(Detached { suspended, flag });
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
-        context::with_seat(|seat| seat.map(|seat| seat.count_migration(before)));
+        context::with_seat(|now| now.map(|now| now.count_migration(seat)));
     }
     checkpoint::leave();
     leaves

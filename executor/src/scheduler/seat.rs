@@ -153,10 +153,10 @@ impl Seat {
         self.slice.store(slice.into_bits(), Relaxed);
     }
 
-    /// The poll is over, or is set aside in the middle. `false`: the processor was taken away during
-    /// it.
-    pub(super) fn end_slice(&self) -> bool {
-        let Some(slice) = self.slice() else { return self.held().is_some() };
+    /// The poll is over, or is set aside in the middle. If the processor was taken away during it,
+    /// the machine has none now.
+    pub(super) fn end_slice(&self) {
+        let Some(slice) = self.slice() else { return };
         self.slice.store(0, Relaxed);
         let kept = match self.scheduler.processors.get(self.processor.load(Relaxed)) {
             Some(processor) => processor.watch.end_poll(slice),
@@ -167,7 +167,6 @@ impl Seat {
             self.processor.store(NONE, Relaxed);
             self.machine.set_orphaned(false);
         }
-        kept
     }
 
     /// A number below the number of processors (xorshift; Marsaglia 2003).
