@@ -69,6 +69,20 @@ pub mod task {
     //! A panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks
     //! has [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
     //!
+    //! A future that is not `Send` runs in a [`LocalSet`], on the thread that polls the set:
+    //!
+    //! ```
+    //! use preempt::task::{LocalSet, spawn_local};
+    //! use std::rc::Rc;
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() {
+    //! let number = Rc::new(7);
+    //! let task = async { spawn_local(async move { *number }).await };
+    //! assert_eq!(LocalSet::new().run_until(task).await.unwrap(), 7);
+    //! # }
+    //! ```
+    //!
     //! [`Builder`] gives a task a name, and says how far its polls may be preempted:
     //!
     //! ```

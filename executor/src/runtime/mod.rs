@@ -5,11 +5,13 @@ mod builder;
 mod config;
 mod current_thread;
 mod handle;
+mod id;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use id::Id;
 pub use preempt_fiber::Backend;
 
 use crate::blocking;

@@ -15,8 +15,9 @@ mod cell;
 mod error;
 mod id;
 mod join;
-mod join_set;
+pub mod join_set;
 mod list;
+mod local;
 mod raw;
 mod registry;
 mod state;
@@ -32,6 +33,7 @@ pub use preempt_sysmon::policy::Preemption;
 
 pub(crate) use builder::Named;
 pub(crate) use list::List;
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 pub(crate) use registry::{Registry, Unregistered};
 
 pub(crate) use cell::Header as TaskHeader;
@@ -77,7 +79,7 @@ pub(crate) struct Task(NonNull<Header>);
 
 // SAFETY: the header is shared by design: the state is atomic, everything else is governed by it.
 // A task that is reachable from several threads was made from a `Send` future, or its `Schedule`
-// runs it on one thread only (`spawn_blocking`, whose future is `Send` too).
+// sees to it that the future is polled and dropped on one thread only (`local.rs`).
 unsafe impl Send for Task {}
 // SAFETY: as above.
 unsafe impl Sync for Task {}
