@@ -59,7 +59,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{runtime, spawn, time};
+pub use preempt_executor::{runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {
@@ -80,6 +80,20 @@ pub mod task {
     //! let number = Rc::new(7);
     //! let task = async { spawn_local(async move { *number }).await };
     //! assert_eq!(LocalSet::new().run_until(task).await.unwrap(), 7);
+    //! # }
+    //! ```
+    //!
+    //! Values that belong to a task are declared by [`task_local!`](crate::task_local):
+    //!
+    //! ```
+    //! preempt::task_local! {
+    //!     static USER: String;
+    //! }
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() {
+    //! let task = preempt::spawn(USER.scope("me".to_owned(), async { USER.with(String::len) }));
+    //! assert_eq!(task.await.unwrap(), 2);
     //! # }
     //! ```
     //!

@@ -79,14 +79,7 @@ thread_local! {
 /// The handles of the tasks work on every thread, as far as the outputs allow.
 ///
 /// Dropping the set drops the futures of its tasks; their handles return a cancelled
-/// [`JoinError`](super::JoinError).
-///
-/// The set, like what is in it, stays on its thread:
-///
-/// ```compile_fail
-/// fn is_send<T: Send>(_: T) {}
-/// is_send(preempt_executor::task::LocalSet::new());
-/// ```
+/// [`JoinError`](super::JoinError). The set itself is not `Send`: it stays on the thread that made it.
 #[must_use = "its tasks run only while it is polled"]
 pub struct LocalSet {
     local: Rc<Local>,
@@ -451,3 +444,14 @@ impl fmt::Debug for LocalEnterGuard {
         f.debug_struct("LocalEnterGuard").finish_non_exhaustive()
     }
 }
+
+/// ```compile_fail
+/// fn is_send<T: Send>(_: T) {}
+/// is_send(preempt_executor::task::LocalSet::new());
+/// ```
+/// ```compile_fail
+/// fn is_send<T: Send>(_: T) {}
+/// is_send(preempt_executor::task::LocalSet::new().enter());
+/// ```
+#[cfg(doctest)]
+struct IsNotSend;

@@ -18,6 +18,7 @@ mod join;
 pub mod join_set;
 mod list;
 mod local;
+mod local_key;
 mod raw;
 mod registry;
 mod state;
@@ -34,7 +35,13 @@ pub use preempt_sysmon::policy::Preemption;
 pub(crate) use builder::Named;
 pub(crate) use list::List;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
+pub use local_key::{AccessError, LocalKey};
 pub(crate) use registry::{Registry, Unregistered};
+
+/// Futures that are returned by functions that are not `async`.
+pub mod futures {
+    pub use super::local_key::TaskLocalFuture;
+}
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
