@@ -18,6 +18,8 @@ mod context;
 #[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]
+mod netpoll;
+#[cfg(not(loom))]
 mod preempt;
 #[cfg(not(loom))]
 mod report;

@@ -61,11 +61,17 @@ impl Config {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             time_slice: self.time_slice,
-            grace: self.preempt_on_wake.then_some(GRACE),
+            grace: self.grace(),
             turn: self.time_slice / TURNS_PER_SLICE,
             interrupt_interval: self.sends_signals().then_some(INTERRUPT_INTERVAL),
             patience: self.hand_off.then_some(PATIENCE),
         }
+    }
+
+    /// How long a poll may run when a fresh task waits and every processor is busy, if that is less
+    /// than a time slice.
+    pub(crate) fn grace(&self) -> Option<Duration> {
+        self.preempt_on_wake.then_some(GRACE)
     }
 
     fn sends_signals(&self) -> bool {

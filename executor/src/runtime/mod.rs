@@ -7,6 +7,7 @@ mod current_thread;
 mod handle;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
+pub(crate) use block_on::is_block_on_waker;
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
@@ -63,7 +64,7 @@ impl Runtime {
     fn start(config: Config) -> io::Result<Runtime> {
         let flavor = config.flavor;
         let limits = config.limits();
-        let (scheduler, monitor) = Scheduler::new(config);
+        let (scheduler, monitor) = Scheduler::new(config)?;
         let driver = match flavor {
             Flavor::CurrentThread => Driver::CurrentThread(CurrentThread::new(&scheduler)),
             Flavor::MultiThread => Driver::MultiThread,

@@ -28,6 +28,7 @@ pub use join::JoinHandle;
 pub use join_set::JoinSet;
 pub(crate) use list::List;
 pub(crate) use registry::{Registry, Unregistered};
+pub(crate) use waker::is_task_waker;
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
