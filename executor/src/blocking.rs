@@ -4,11 +4,12 @@ use crate::context::{self, BlockedBy};
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::sync::{Condvar, Critical, Mutex};
-use crate::task::{self, JoinHandle, Runnable, Unregistered};
+use crate::task::{self, JoinHandle, Runnable, Schedule, TaskHeader};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub(crate) struct BlockingPool {
     one_left: Condvar,
     most_threads: usize,
     keep_alive: Duration,
+    /// Closures that are queued or running.
+    at_work: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -36,6 +39,41 @@ struct Inner {
 
 /// A closure as a future that is ready at its first poll.
 struct Job<F>(Option<F>);
+
+/// Counts a job as work that is going on, from its birth until its task is complete. Such tasks are
+/// in no registry: they run once, on a thread of the pool.
+struct AtWork(Handle);
+
+impl AtWork {
+    fn new(handle: &Handle) -> Self {
+        handle.scheduler().blocking.at_work.fetch_add(1, SeqCst);
+        AtWork(handle.clone())
+    }
+}
+
+impl Schedule for AtWork {
+    /// Never called: such a task is scheduled from birth until it runs, and then runs to its end.
+    fn schedule(&self, runnable: Runnable) {
+        drop(runnable);
+    }
+
+    /// Never called, see `schedule`.
+    fn reschedule(&self, runnable: Runnable) {
+        drop(runnable);
+    }
+
+    fn release(&self, _header: &TaskHeader) -> bool {
+        let scheduler = self.0.scheduler();
+        // Whoever waits for the job has been woken. A stopped clock moves on when there is no such
+        // work any more.
+        if scheduler.blocking.at_work.fetch_sub(1, SeqCst) == 1
+            && scheduler.timers.clock.is_stopped()
+        {
+            scheduler.unpark(0);
+        }
+        false
+    }
+}
 
 impl<F> Unpin for Job<F> {}
 
@@ -58,11 +96,17 @@ impl BlockingPool {
             one_left: Condvar::new(),
             most_threads: config.max_blocking_threads,
             keep_alive: config.blocking_keep_alive,
+            at_work: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn threads(&self) -> usize {
         self.inner.lock().threads
+    }
+
+    /// Whether a closure is queued or running.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.at_work.load(SeqCst) > 0
     }
 
     fn push(&self, runnable: Runnable, handle: &Handle) {
@@ -181,7 +225,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, runnable, join) = task::new(Job(Some(work)), Unregistered, spawned_at);
+    let (task, runnable, join) = task::new(Job(Some(work)), AtWork::new(handle), spawned_at);
     drop(task);
     handle.scheduler().blocking.push(runnable, handle);
     join

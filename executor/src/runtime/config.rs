@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) thread_stack_size: Option<usize>,
     pub(crate) on_thread_start: Option<ThreadHook>,
     pub(crate) on_thread_stop: Option<ThreadHook>,
+    /// The clock is stopped from the start.
+    pub(crate) start_paused: bool,
 }
 
 impl Config {

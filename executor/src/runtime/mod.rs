@@ -65,6 +65,9 @@ impl Runtime {
         let flavor = config.flavor;
         let limits = config.limits();
         let (scheduler, monitor) = Scheduler::new(config)?;
+        if scheduler.config.start_paused {
+            scheduler.timers.clock.stop();
+        }
         let driver = match flavor {
             Flavor::CurrentThread => Driver::CurrentThread(CurrentThread::new(&scheduler)),
             Flavor::MultiThread => Driver::MultiThread,

@@ -263,6 +263,14 @@ impl Scheduler {
                 self.wake_one();
                 self.alert_monitor();
             }
+            // A timer or an event: in the order in which they came.
+            Some((seat, processor)) if seat.is_between_polls() => {
+                let has_company = !processor.queue.is_empty();
+                processor.queue.push(runnable, &self.injector);
+                if has_company {
+                    self.wake_one();
+                }
+            }
             Some((seat, processor)) => {
                 let displaced = processor.queue.push_lifo(runnable, &self.injector);
                 // After the push: a machine that loses its processor meanwhile cannot tell whether
@@ -291,11 +299,19 @@ impl Scheduler {
 
     /// A timer was set that is the earliest of its shard: whoever sleeps until the next one has to
     /// know.
-    pub(crate) fn timer_set(&self, due: Instant) {
-        if self.netpoll.has_keeper() {
-            self.netpoll.set_alarm(due);
-        } else {
-            self.kick_monitor(due);
+    pub(crate) fn timer_set(&self) {
+        match self.timers.next() {
+            Some(due) if self.netpoll.has_keeper() => self.netpoll.set_alarm(due),
+            Some(due) => self.kick_monitor(due),
+            // Who sleeps is to move the clock on, if it is not this thread's own timer.
+            None => self.unpark_only_processor(),
+        }
+    }
+
+    /// For a current-thread runtime whose clock is stopped.
+    fn unpark_only_processor(&self) {
+        if context::with_held(self, |held| held.is_none()) {
+            self.unpark(0);
         }
     }
 
@@ -316,6 +332,9 @@ impl Scheduler {
     /// Sleeps until the processor is unparked, and at most one of those who sleep until there is an
     /// event or a timer is due.
     fn sleep_on(&self, processor: &Processor, wakers: &mut Vec<Waker>) {
+        if self.timers.clock.is_stopped() && self.move_clock_on(processor, wakers) {
+            return;
+        }
         let next_timer = || self.timers.next();
         if !self.netpoll.sleep_on(processor.index, &processor.parker, next_timer, wakers) {
             return;
@@ -324,6 +343,15 @@ impl Scheduler {
         if let Some(due) = self.timers.next() {
             self.kick_monitor(due);
         }
+    }
+
+    /// There is nothing to do until the next timer: goes straight there. `false`: there is none, or
+    /// blocking work is going on.
+    fn move_clock_on(&self, processor: &Processor, wakers: &mut Vec<Waker>) -> bool {
+        self.netpoll.poll_in_passing(wakers);
+        processor.parker.take_notification()
+            || !wakers.is_empty()
+            || (!self.blocking.is_at_work() && self.timers.advance_to_next())
     }
 
     /// Queues a poll that was set aside. Allocates nothing.

@@ -98,7 +98,8 @@ impl Parker {
         }
     }
 
-    fn take_notification(&self) -> bool {
+    /// Whether there was an unpark; it is used up.
+    pub(crate) fn take_notification(&self) -> bool {
         self.state.compare_exchange(NOTIFIED, EMPTY, SeqCst, SeqCst).is_ok()
     }
 }

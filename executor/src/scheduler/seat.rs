@@ -125,6 +125,11 @@ impl Seat {
         Slice::from_bits(self.slice.load(Relaxed))
     }
 
+    /// Whether the machine is in the scheduler's own code.
+    pub(super) fn is_between_polls(&self) -> bool {
+        self.slice().is_none()
+    }
+
     /// The poll that is running on this machine, with its processor if that is still held.
     pub(crate) fn held_in_poll(&self) -> Option<(&Processor, Slice)> {
         Some((self.held()?, self.slice()?))

@@ -27,7 +27,7 @@ pub use id::{Id, id, try_id};
 pub use join::JoinHandle;
 pub use join_set::JoinSet;
 pub(crate) use list::List;
-pub(crate) use registry::{Registry, Unregistered};
+pub(crate) use registry::Registry;
 pub(crate) use waker::is_task_waker;
 
 pub(crate) use cell::Header as TaskHeader;

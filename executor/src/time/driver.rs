@@ -11,6 +11,7 @@
 //! then reads who the keeper is and sets its alarm. All four are sequentially consistent, so one sees
 //! the other. The same holds for the monitor and its `looks_at`.
 
+use super::clock::Clock;
 use super::heap::{Heap, Key};
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
@@ -24,6 +25,7 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Timers {
     shards: Box<[CachePadded<Shard>]>,
     epoch: Instant,
+    pub(crate) clock: Clock,
 }
 
 struct Shard {
@@ -45,6 +47,7 @@ impl Timers {
         Timers {
             shards: (0..processors).map(|_| CachePadded::new(shard())).collect(),
             epoch: Instant::now(),
+            clock: Clock::default(),
         }
     }
 
@@ -82,7 +85,7 @@ impl Timers {
         if earliest == NEVER {
             return;
         }
-        let now = nanos(self.epoch.elapsed());
+        let now = nanos(self.clock.now().saturating_duration_since(self.epoch));
         if earliest <= now {
             self.fire(now, wakers);
         }
@@ -102,11 +105,26 @@ impl Timers {
     }
 
     /// When the next timer is due.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    fn next_due(&self) -> Option<Instant> {
         match self.earliest() {
             NEVER => None,
             due => Some(self.epoch + Duration::from_nanos(due)),
         }
+    }
+
+    /// When the next timer is due by the system's clock; `None`: there is none, or the clock is
+    /// stopped.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.next_due().and_then(|due| self.clock.to_system(due))
+    }
+
+    /// Moves the stopped clock on to the next timer. `false`: there is none.
+    pub(crate) fn advance_to_next(&self) -> bool {
+        let next = self.next_due();
+        if let Some(due) = next {
+            self.clock.advance_to(due);
+        }
+        next.is_some()
     }
 }
 
