@@ -68,6 +68,22 @@ pub mod task {
     //! [`spawn`] starts a task and returns a [`JoinHandle`]; dropping the handle detaches the task.
     //! A panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks
     //! has [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
+    //!
+    //! [`Builder`] gives a task a name, and says how far its polls may be preempted:
+    //!
+    //! ```
+    //! use preempt::task::{Builder, Preemption};
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() -> std::io::Result<()> {
+    //! let sum = Builder::new()
+    //!     .name("sums up")
+    //!     .preemption(Preemption::Cooperative)
+    //!     .spawn(async { (0..10).sum::<u32>() })?;
+    //! assert_eq!(sum.await?, 45);
+    //! # Ok(())
+    //! # }
+    //! ```
 
     pub use preempt_checkpoint::yield_now;
     pub use preempt_executor::task::*;

@@ -4,9 +4,10 @@ use crate::context::{self, BlockedBy};
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::sync::{Condvar, Critical, Mutex};
-use crate::task::{self, JoinHandle, Runnable, Schedule, TaskHeader};
+use crate::task::{self, Id, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -109,12 +110,17 @@ impl BlockingPool {
         self.at_work.load(SeqCst) > 0
     }
 
-    fn push(&self, runnable: Runnable, handle: &Handle) {
+    /// Queues a job, and sees to it that a thread takes it.
+    ///
+    /// # Errors
+    /// When there is no thread and the system gives none. The job is cancelled then.
+    fn push(&self, runnable: Runnable, handle: &Handle) -> io::Result<()> {
+        let id = runnable.id();
         let mut inner = self.inner.lock();
         if inner.closed {
             drop(inner);
             runnable.shut_down();
-            return;
+            return Ok(());
         }
         inner.queue.push_back(runnable);
         if inner.idle >= inner.queue.len() {
@@ -123,12 +129,26 @@ impl BlockingPool {
             inner.threads += 1;
             inner.alive += 1;
             drop(inner);
-            self.start_thread(handle);
+            return self.start_thread(handle).or_else(|error| self.withdraw(id, error));
         }
+        Ok(())
+    }
+
+    /// Cancels a job that no thread will take, unless one has taken it all the same.
+    fn withdraw(&self, id: Id, error: io::Error) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        let position = inner.queue.iter().position(|runnable| runnable.id() == id);
+        let Some(runnable) = position.and_then(|at| inner.queue.remove(at)) else { return Ok(()) };
+        drop(inner);
+        runnable.shut_down();
+        Err(error)
     }
 
     /// Starts the thread that was counted already.
-    fn start_thread(&self, handle: &Handle) {
+    ///
+    /// # Errors
+    /// When the system gives none and there is no other.
+    fn start_thread(&self, handle: &Handle) -> io::Result<()> {
         let body = {
             let handle = handle.clone();
             move || {
@@ -140,14 +160,19 @@ impl BlockingPool {
                 context::end_thread_hooks();
             }
         };
-        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };
+        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else {
+            return Ok(());
+        };
         let mut inner = self.inner.lock();
         inner.threads -= 1;
         let stuck = inner.threads == 0;
         drop(inner);
         self.left();
-        assert!(!stuck, "`spawn_blocking` needs a thread and the system gives none: {error}");
+        if stuck {
+            return Err(error);
+        }
         report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        Ok(())
     }
 
     /// The life of a thread of the pool.
@@ -216,6 +241,9 @@ impl Drop for Farewell<'_> {
 }
 
 /// Queues `work` for the pool of `handle`'s runtime.
+///
+/// # Panics
+/// When it needs a thread and the system gives none.
 pub(crate) fn spawn_blocking_on<F, T>(
     handle: &Handle,
     work: F,
@@ -225,10 +253,42 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, runnable, join) = task::new(Job(Some(work)), AtWork::new(handle), spawned_at);
+    match queue_blocking(handle, work, AtWork::new(handle), spawned_at) {
+        Ok(join) => join,
+        Err(error) => panic!("`spawn_blocking` needs a thread and the system gives none: {error}"),
+    }
+}
+
+/// As [`spawn_blocking_on`], with a name, and an error in the place of the panic.
+pub(crate) fn try_spawn_blocking_on<F, T>(
+    handle: &Handle,
+    work: F,
+    name: Option<&str>,
+    spawned_at: &'static Location<'static>,
+) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    queue_blocking(handle, work, Named::new(AtWork::new(handle), name), spawned_at)
+}
+
+fn queue_blocking<F, T, S>(
+    handle: &Handle,
+    work: F,
+    schedule: S,
+    spawned_at: &'static Location<'static>,
+) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    S: Schedule,
+{
+    let (task, runnable, join) =
+        task::new(Job(Some(work)), schedule, Preemption::Forced, spawned_at);
     drop(task);
-    handle.scheduler().blocking.push(runnable, handle);
-    join
+    handle.scheduler().blocking.push(runnable, handle)?;
+    Ok(join)
 }
 
 /// Runs code that blocks without stalling the other tasks of this worker thread: its processor is

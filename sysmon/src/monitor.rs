@@ -15,7 +15,7 @@
 //! The monitor holds no lock while it sleeps and allocates nothing in its loop.
 
 use crate::pace::Pace;
-use crate::policy::{self, Decision, Limits, Poll, Waiting};
+use crate::policy::{self, Decision, Limits, Poll, Preemption, Waiting};
 use crate::watch::{Slice, Watch};
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;
@@ -271,7 +271,8 @@ impl<S: Scheduler> Watcher<S> {
     }
 
     /// The processor that gives way to a fresh task: the one in the longest poll that is not in a
-    /// promised turn, provided that each has been in its poll for longer than the grace.
+    /// promised turn and may be expected to, provided that each has been in its poll for longer
+    /// than the grace.
     fn wake_up_victim(&self, now: Instant) -> Option<usize> {
         let grace = self.limits.grace?;
         let mut longest: Option<(usize, Instant)> = None;
@@ -283,7 +284,8 @@ impl<S: Scheduler> Watcher<S> {
             if !watch.is_background(poll.slice) && age < grace {
                 return None;
             }
-            if watch.is_promised_turn(poll.slice) && age < self.limits.turn {
+            let is_promised = watch.is_promised_turn(poll.slice) && age < self.limits.turn;
+            if is_promised || will_not_give_way(watch, &poll, now, grace) {
                 continue;
             }
             if longest.is_none_or(|(_, other)| since < other) {
@@ -357,6 +359,18 @@ impl<S: Scheduler> Watcher<S> {
     }
 }
 
+/// Whether the poll keeps its processor for its whole slice: it is left alone, or it was asked a
+/// grace ago and may not be forced.
+fn will_not_give_way(watch: &Watch, poll: &TrackedPoll, now: Instant, grace: Duration) -> bool {
+    let has_not_answered =
+        || poll.requested.is_some_and(|asked| now.saturating_duration_since(asked) >= grace);
+    match watch.preemption(poll.slice) {
+        Preemption::Forced => false,
+        Preemption::Cooperative => has_not_answered(),
+        Preemption::Never => true,
+    }
+}
+
 /// Decides about one poll and does it. Returns whether anything was done.
 fn act<S: Scheduler>(
     scheduler: &S,
@@ -373,6 +387,7 @@ fn act<S: Scheduler>(
         interrupted: poll.interrupted.map(age),
         interruptions: poll.interruptions,
         is_background: scheduler.watch(index).is_background(poll.slice),
+        preemption: scheduler.watch(index).preemption(poll.slice),
     };
     match policy::decide(seen, waiting, limits) {
         Decision::Leave => false,

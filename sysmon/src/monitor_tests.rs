@@ -4,7 +4,6 @@
 use super::*;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
 
 struct Fake {
     watches: Vec<Watch>,
@@ -191,6 +190,44 @@ fn a_fresh_task_interrupts_no_poll_in_a_promised_turn() {
         eventually("request", || !fake.calls.lock().unwrap().is_empty());
         wait_for_looks(fake, 20);
         assert_eq!(*fake.calls.lock().unwrap(), [("request", 0)]);
+    });
+}
+
+#[test]
+fn a_fresh_task_interrupts_the_longest_poll_that_may_be() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(3, limits, |_, fake| {
+        fake.watches[1].restrict_next_poll(Preemption::Never);
+        let _never = fake.watches[1].begin_poll();
+        wait_for_looks(fake, 2);
+        fake.watches[2].restrict_next_poll(Preemption::Cooperative);
+        let _cooperative = fake.watches[2].begin_poll();
+        wait_for_looks(fake, 2);
+        let _forced = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        // The cooperative one does not answer, so the next is asked as well.
+        eventually("requests", || fake.calls.lock().unwrap().len() == 2);
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 2), ("request", 0)]);
+    });
+}
+
+#[test]
+fn only_polls_that_may_be_forced_are_interrupted() {
+    let limits = Limits { interrupt_interval: Some(Duration::from_micros(20)), ..LIMITS };
+    with_monitor(3, limits, |_, fake| {
+        fake.watches[0].restrict_next_poll(Preemption::Never);
+        fake.watches[1].restrict_next_poll(Preemption::Cooperative);
+        let _polls: Vec<_> = fake.watches.iter().map(Watch::begin_poll).collect();
+        *fake.waiting.lock().unwrap() = Waiting::Background;
+        let calls_for = |index| -> Vec<_> {
+            let calls = fake.calls.lock().unwrap();
+            calls.iter().filter(|call| call.1 == index).map(|call| call.0).collect()
+        };
+        eventually("hand-offs", || (0..3).all(|index| calls_for(index).ends_with(&["hand_off"])));
+        assert_eq!(calls_for(0), ["hand_off"]);
+        assert_eq!(calls_for(1), ["request", "hand_off"]);
+        assert!(calls_for(2).contains(&"interrupt"));
     });
 }
 

@@ -13,6 +13,7 @@ use super::text;
 use crate::context;
 use crate::scheduler::{Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
+use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Backend;
 use preempt_sysmon::Interrupted;
@@ -258,7 +259,7 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
     let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
     Situation {
-        in_requested_poll: seat.poll_is_to_leave(),
+        in_requested_poll: seat.poll_is_to_leave() && context::preemption() == Preemption::Forced,
         no_preempt_depth: checkpoint::no_preempt_depth(),
         in_ordinary_text: text::is_ordinary(at.pc),
         stack_left_bytes,

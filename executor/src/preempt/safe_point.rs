@@ -15,7 +15,8 @@
 /// What the handler found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
-    /// The thread is in the poll that was asked to give way, or whose processor was taken.
+    /// The thread is in the poll that was asked to give way, or whose processor was taken, and the
+    /// task allows to force it.
     pub(crate) in_requested_poll: bool,
     /// Open `no_preempt` sections, the scheduler's own included.
     pub(crate) no_preempt_depth: u32,

@@ -37,7 +37,7 @@ use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor};
 use crate::sync::Mutex;
-use crate::task::{self, JoinHandle, Registry, Runnable, Schedule, TaskHeader};
+use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
 use background::Background;
 use detach::Detached;
@@ -135,8 +135,8 @@ pub(crate) struct Scheduler {
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
-    /// Machines in a poll whose processor the monitor has taken. Filled and looked at by the
-    /// monitor.
+    /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
+    /// Filled and looked at by the monitor.
     orphans: Mutex<Vec<Arc<Machine>>>,
     thread_shortage_reported: AtomicBool,
     /// The monitor's, kept for its memory; empty between uses.
@@ -497,7 +497,23 @@ impl Scheduler {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (task, runnable, handle) = task::new(future, self.clone(), spawned_at);
+        self.spawn_with(future, self.clone(), Preemption::Forced, spawned_at)
+    }
+
+    /// As [`spawn`](Self::spawn), with settings. `schedule` leads to this scheduler.
+    pub(crate) fn spawn_with<F, S>(
+        &self,
+        future: F,
+        schedule: S,
+        preemption: Preemption,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        S: Schedule,
+    {
+        let (task, runnable, handle) = task::new(future, schedule, preemption, spawned_at);
         if self.registry.add(task) {
             self.push_woken(runnable);
         }

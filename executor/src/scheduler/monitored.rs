@@ -2,7 +2,7 @@
 
 use super::Scheduler;
 use crate::preempt;
-use preempt_sysmon::policy::Waiting;
+use preempt_sysmon::policy::{Preemption, Waiting};
 use preempt_sysmon::{Interrupted, Slice, Watch};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -101,11 +101,14 @@ impl preempt_sysmon::Scheduler for Scheduler {
 
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let Some(machine) = self.processors[processor].machine_in(slice) else { return false };
+        let may_be_forced = self.watch(processor).preemption(slice) == Preemption::Forced;
         // Before the processor goes: the machine takes it back when it finds out.
         machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
         if handed_off {
-            self.orphans.lock().push(machine);
+            if may_be_forced {
+                self.orphans.lock().push(machine);
+            }
         } else {
             machine.set_orphaned(false);
         }

@@ -9,7 +9,7 @@
 use super::Scheduler;
 use crate::report;
 use crate::runtime::{Flavor, is_block_on_waker};
-use crate::task::{self, is_task_waker};
+use crate::task::{self, Preemption, is_task_waker};
 use std::panic::Location;
 use std::task::Waker;
 
@@ -42,7 +42,8 @@ impl Scheduler {
         };
         let wake = async move { drop(foreign) };
         // Not in the registry: it is to wake them also when the runtime shuts down.
-        let (task, runnable, handle) = task::new(wake, this, Location::caller());
+        let (task, runnable, handle) =
+            task::new(wake, this, Preemption::Forced, Location::caller());
         drop((task, handle));
         self.push_woken(runnable);
     }
