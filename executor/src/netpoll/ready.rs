@@ -95,11 +95,6 @@ impl Ready {
         ready
     }
 
-    /// The part of it that does not pass: what is closed stays closed.
-    pub(super) fn final_part(self) -> Ready {
-        self & (Ready::READ_CLOSED | Ready::WRITE_CLOSED)
-    }
-
     pub(super) fn from_bits(bits: usize) -> Ready {
         Ready(bits) & Ready::ALL
     }
@@ -222,7 +217,6 @@ mod tests {
         let both = Ready::READABLE | Ready::WRITABLE;
         assert_eq!(both - Ready::READABLE, Ready::WRITABLE);
         assert_eq!(both & Ready::READABLE, Ready::READABLE);
-        assert_eq!((both | Ready::READ_CLOSED).final_part(), Ready::READ_CLOSED);
         assert!(Ready::ALL.bits() < 1 << Ready::BITS);
     }
 }

@@ -54,69 +54,65 @@ impl Registration {
         self.io.assume_ready(ready);
     }
 
-    /// Takes back what an attempt has shown to be wrong.
+    /// What it is ready for right now.
+    pub(crate) fn ready_now(&self) -> Ready {
+        self.io.event(Ready::ALL).ready
+    }
+
+    /// See [`ScheduledIo::clear`].
     pub(crate) fn clear_readiness(&self, event: ReadyEvent) {
         self.io.clear(event);
     }
 
     /// Waits for readability. Only the task that called last is woken.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
-        self.poll_ready(cx, Direction::Read)
+        self.poll_ready(cx, Direction::Read, Direction::Read.ready())
     }
 
     /// Waits for writability. Only the task that called last is woken.
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
-        self.poll_ready(cx, Direction::Write)
+        self.poll_ready(cx, Direction::Write, Direction::Write.ready())
     }
 
     fn poll_ready(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
+        wanted: Ready,
     ) -> Poll<io::Result<ReadyEvent>> {
         let budget = ready!(coop::poll_proceed(cx));
-        let event = ready!(self.io.poll_ready(cx, direction));
+        let event = ready!(self.io.poll_ready(cx, direction, wanted));
         budget.made_progress();
         Poll::Ready(check(event))
     }
 
-    /// Tries `attempt` whenever the resource is readable, until it does not return `WouldBlock`.
-    pub(crate) fn poll_read_io<R>(
-        &self,
-        cx: &mut Context<'_>,
-        attempt: impl FnMut() -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.poll_io(cx, Direction::Read, attempt)
-    }
-
-    /// Tries `attempt` whenever the resource is writable, until it does not return `WouldBlock`.
-    pub(crate) fn poll_write_io<R>(
-        &self,
-        cx: &mut Context<'_>,
-        attempt: impl FnMut() -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.poll_io(cx, Direction::Write, attempt)
-    }
-
-    fn poll_io<R>(
+    /// Tries `attempt` whenever it is worth it in that direction, until it does not return
+    /// `WouldBlock`. Only the task that called last for the direction is woken.
+    ///
+    /// The attempt is told what it was tried for, and may take it back.
+    pub(crate) fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        mut attempt: impl FnMut() -> io::Result<R>,
+        mut attempt: impl FnMut(ReadyEvent) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            let event = ready!(self.poll_ready(cx, direction))?;
-            if let Some(result) = self.done(event, attempt()) {
+            let event = ready!(self.poll_ready(cx, direction, direction.attemptable()))?;
+            if let Some(result) = self.done(event, attempt(event)) {
                 return Poll::Ready(result);
             }
         }
     }
 
     /// The result of an attempt; `None`: it would have blocked, and the readiness is taken back.
-    fn done<R>(&self, event: ReadyEvent, result: io::Result<R>) -> Option<io::Result<R>> {
+    pub(crate) fn done<R>(
+        &self,
+        event: ReadyEvent,
+        result: io::Result<R>,
+    ) -> Option<io::Result<R>> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.clear_readiness(event);
+                self.io.clear_blocked(event);
                 None
             }
             result => Some(result),

@@ -48,10 +48,18 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    fn interest(self) -> Interest {
+    /// What makes an attempt in this direction worth it. An error is reported to whoever tries
+    /// something next.
+    pub(super) fn attemptable(self) -> Ready {
+        Ready::ERROR | self.ready()
+    }
+
+    /// The same without errors, for the public `poll_*_ready` methods: an error that `try_io`
+    /// does not look for would make them return at once again and again.
+    pub(super) fn ready(self) -> Ready {
         match self {
-            Direction::Read => Interest::READABLE,
-            Direction::Write => Interest::WRITABLE,
+            Direction::Read => Ready::READABLE | Ready::READ_CLOSED,
+            Direction::Write => Ready::WRITABLE | Ready::WRITE_CLOSED,
         }
     }
 }
@@ -123,7 +131,7 @@ impl Waiters {
     /// Moves out whoever waits for a part of `ready`.
     fn take(&mut self, ready: Ready, wakers: &mut Vec<Waker>) {
         for direction in [Direction::Read, Direction::Write] {
-            if !(Ready::wanted_by(direction.interest()) & ready).is_empty() {
+            if !(direction.attemptable() & ready).is_empty() {
                 wakers.extend(self.slot(direction).take());
             }
         }
@@ -164,11 +172,29 @@ impl ScheduledIo {
         self.update(|word| word | ready.bits());
     }
 
-    /// Takes back what `event` says, unless a newer one came. What is closed stays closed.
+    /// Takes back what `event` says, unless a newer one came. What is closed stays closed: that
+    /// somebody has read all there was does not mean that nothing follows, the end for example.
     pub(crate) fn clear(&self, event: ReadyEvent) {
-        let passed = event.ready - event.ready.final_part();
-        self.update(|word| match tick_of(word) == event.tick {
-            true => word & !passed.bits(),
+        let closed = Ready::READ_CLOSED | Ready::WRITE_CLOSED;
+        self.clear_if_current(event.tick, event.ready - closed);
+    }
+
+    /// Takes back what `event` says after an attempt that would have blocked. That shows also
+    /// that the direction is not closed, whatever the kernel's event looked like: the last writer
+    /// of a FIFO has left and another has come, or the error of a datagram was taken for the end.
+    /// An attempt in which both directions were ready shows nothing about either's end.
+    pub(crate) fn clear_blocked(&self, event: ReadyEvent) {
+        let is_about = |direction: Direction| !(direction.ready() & event.ready).is_empty();
+        if is_about(Direction::Read) && is_about(Direction::Write) {
+            self.clear(event);
+        } else {
+            self.clear_if_current(event.tick, event.ready);
+        }
+    }
+
+    fn clear_if_current(&self, tick: usize, ready: Ready) {
+        self.update(|word| match tick_of(word) == tick {
+            true => word & !ready.bits(),
             false => word,
         });
     }
@@ -198,13 +224,14 @@ impl ScheduledIo {
         Some(self.event(wanted)).filter(ReadyEvent::is_something)
     }
 
-    /// Waits for a direction. Only who called last for that direction is woken.
+    /// Waits for a part of `wanted`, which belongs to `direction`. Only who called last for that
+    /// direction is woken.
     pub(crate) fn poll_ready(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
+        wanted: Ready,
     ) -> Poll<ReadyEvent> {
-        let wanted = Ready::wanted_by(direction.interest());
         if let Some(event) = self.event_to_return(wanted) {
             return Poll::Ready(event);
         }
@@ -355,24 +382,31 @@ mod models {
     }
 
     async fn poll_ready(io: &ScheduledIo, direction: Direction) -> ReadyEvent {
-        std::future::poll_fn(|cx| io.poll_ready(cx, direction)).await
+        std::future::poll_fn(|cx| io.poll_ready(cx, direction, direction.ready())).await
     }
 
     #[test]
-    fn loom_an_event_against_both_kinds_of_waiters() {
+    fn loom_an_event_against_a_future() {
         loom::model(|| {
             let io = Arc::new(ScheduledIo::new(0));
             let poller = thread::spawn({
                 let io = io.clone();
                 move || deliver(&io, Ready::READABLE)
             });
-            let other = thread::spawn({
+            assert_eq!(block_on(io.readiness(Interest::READABLE)).ready, Ready::READABLE);
+            poller.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_an_event_against_a_poll() {
+        loom::model(|| {
+            let io = Arc::new(ScheduledIo::new(0));
+            let poller = thread::spawn({
                 let io = io.clone();
-                move || block_on(io.readiness(Interest::READABLE)).ready
+                move || deliver(&io, Ready::READABLE)
             });
-            let event = block_on(poll_ready(&io, Direction::Read));
-            assert_eq!(event.ready, Ready::READABLE);
-            assert_eq!(other.join().unwrap(), Ready::READABLE);
+            assert_eq!(block_on(poll_ready(&io, Direction::Read)).ready, Ready::READABLE);
             poller.join().unwrap();
         });
     }

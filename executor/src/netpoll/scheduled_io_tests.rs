@@ -38,6 +38,11 @@ fn poll(readiness: &mut Readiness<'_>, waker: &Waker) -> Poll<Ready> {
     Pin::new(readiness).poll(&mut Context::from_waker(waker)).map(|event| event.ready)
 }
 
+fn poll_direction(io: &ScheduledIo, waker: &Waker, direction: Direction) -> Poll<Ready> {
+    let mut cx = Context::from_waker(waker);
+    io.poll_ready(&mut cx, direction, direction.ready()).map(|event| event.ready)
+}
+
 fn waiting(io: &ScheduledIo) -> usize {
     io.waiters.lock().others.len()
 }
@@ -64,6 +69,34 @@ fn a_clear_takes_back_what_was_seen_and_no_more() {
 }
 
 #[test]
+fn what_is_closed_stays_so_until_an_attempt_shows_otherwise() {
+    let io = ScheduledIo::new(0);
+    deliver(&io, Ready::READABLE | Ready::READ_CLOSED | Ready::ERROR);
+    let event = io.event(Direction::Read.attemptable());
+    io.clear(event);
+    assert_eq!(io.event(Ready::ALL).ready, Ready::READ_CLOSED);
+    io.clear_blocked(event);
+    assert!(io.event(Ready::ALL).ready.is_empty());
+    // Which of the two directions would have blocked is not known.
+    deliver(&io, Ready::READABLE | Ready::WRITE_CLOSED);
+    io.clear_blocked(io.event(Ready::ALL));
+    assert_eq!(io.event(Ready::ALL).ready, Ready::WRITE_CLOSED);
+}
+
+#[test]
+fn an_error_wakes_both_directions() {
+    let io = ScheduledIo::new(0);
+    let (wakes, waker) = counted();
+    for direction in [Direction::Read, Direction::Write] {
+        let mut cx = Context::from_waker(&waker);
+        assert!(io.poll_ready(&mut cx, direction, direction.attemptable()).is_pending());
+    }
+    assert_eq!(deliver(&io, Ready::ERROR), 2);
+    assert_eq!(wakes.get(), 2);
+    assert!(poll_direction(&io, &waker, Direction::Read).is_pending());
+}
+
+#[test]
 fn the_tick_wraps_around_without_touching_the_rest() {
     let io = ScheduledIo::new(0);
     io.word.store(usize::MAX & !(ONE_TICK - 1), SeqCst);
@@ -77,8 +110,8 @@ fn an_event_wakes_those_who_want_it() {
     let io = ScheduledIo::new(0);
     let (reads, reader) = counted();
     let (writes, writer) = counted();
-    assert!(io.poll_ready(&mut Context::from_waker(&reader), Direction::Read).is_pending());
-    assert!(io.poll_ready(&mut Context::from_waker(&writer), Direction::Write).is_pending());
+    assert!(poll_direction(&io, &reader, Direction::Read).is_pending());
+    assert!(poll_direction(&io, &writer, Direction::Write).is_pending());
     let mut readable = io.readiness(Interest::READABLE);
     let mut either = io.readiness(Interest::READABLE | Interest::WRITABLE);
     assert!(poll(&mut readable, &reader).is_pending());
@@ -95,7 +128,7 @@ fn the_last_who_polls_a_direction_is_woken() {
     let (first, first_waker) = counted();
     let (second, second_waker) = counted();
     for waker in [&first_waker, &second_waker] {
-        assert!(io.poll_ready(&mut Context::from_waker(waker), Direction::Read).is_pending());
+        assert!(poll_direction(&io, waker, Direction::Read).is_pending());
     }
     deliver(&io, Ready::READABLE);
     assert_eq!((first.get(), second.get()), (0, 1));
@@ -152,7 +185,7 @@ fn shutdown_wakes_everybody_and_stays() {
     let (wakes, waker) = counted();
     let mut readable = io.readiness(Interest::READABLE);
     assert!(poll(&mut readable, &waker).is_pending());
-    assert!(io.poll_ready(&mut Context::from_waker(&waker), Direction::Write).is_pending());
+    assert!(poll_direction(&io, &waker, Direction::Write).is_pending());
     let mut wakers = Vec::new();
     io.shut_down(&mut wakers);
     wakers.into_iter().for_each(Waker::wake);
