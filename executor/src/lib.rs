@@ -8,6 +8,7 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | `netpoll` | readiness of I/O resources |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -16,8 +17,13 @@ mod blocking;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
+mod coop;
+#[cfg(not(loom))]
+pub mod io;
+#[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]
+#[expect(dead_code, reason = "the types that are built on it follow")]
 mod netpoll;
 #[cfg(not(loom))]
 mod preempt;
@@ -40,6 +46,13 @@ mod scheduler;
 mod scheduler {
     pub(crate) mod idle;
     pub(crate) mod parker;
+}
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+mod netpoll {
+    pub(crate) mod interest;
+    pub(crate) mod ready;
+    pub(crate) mod scheduled_io;
 }
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]

@@ -25,8 +25,10 @@
 //! None: events are collected into a list of wakers, which the caller wakes when it has given up the
 //! lock, see `Scheduler::wake_all`.
 
-use super::ScheduledIo;
 use super::alarm::Alarm;
+use super::ready::Ready;
+use super::registration::runtime_is_gone;
+use super::scheduled_io::ScheduledIo;
 use crate::report;
 use crate::scheduler::parker::Parker;
 use crate::sync::Mutex;
@@ -142,7 +144,7 @@ impl Netpoll {
     fn add(&self) -> io::Result<Arc<ScheduledIo>> {
         let mut sources = self.sources.lock();
         if sources.closed {
-            return Err(super::runtime_is_gone());
+            return Err(runtime_is_gone());
         }
         let entry = sources.ios.vacant_entry();
         let io = Arc::new(ScheduledIo::new(entry.key()));
@@ -279,7 +281,7 @@ impl Netpoll {
                     // The source may be gone, or be another one at the same place: then the other one
                     // is tried in vain once.
                     if let Some(io) = sources.ios.get(at) {
-                        io.dispatch(super::Ready::from_mio(event), wakers);
+                        io.dispatch(Ready::from_mio(event), wakers);
                     }
                 }
             }

@@ -9,7 +9,9 @@
 //!
 //! * `driver.rs`: the [`Netpoll`], and who polls it when.
 //! * `alarm.rs`: makes a poll end when the next timer is due, to the nanosecond where the system can.
-//! * `scheduled_io.rs`: the readiness of one source, and the tasks that wait for it.
+//! * `scheduled_io.rs`: the readiness of one source, and the tasks that wait for it; `ready.rs`,
+//!   `interest.rs`: what it can be ready for.
+//! * `registration.rs`, `poll_evented.rs`: a source's registration, as I/O types use it.
 
 #[cfg(target_os = "linux")]
 mod alarm;
@@ -17,17 +19,10 @@ mod alarm;
 #[path = "alarm_missing.rs"]
 mod alarm;
 mod driver;
-mod scheduled_io;
+pub(crate) mod interest;
+pub(crate) mod poll_evented;
+pub(crate) mod ready;
+pub(crate) mod registration;
+pub(crate) mod scheduled_io;
 
 pub(crate) use driver::Netpoll;
-pub(crate) use scheduled_io::{Ready, ScheduledIo};
-
-use std::io;
-
-/// What an operation on a source gets whose runtime has shut down.
-pub(crate) fn runtime_is_gone() -> io::Error {
-    io::Error::other(
-        "the runtime of this socket or pipe has shut down, so nobody would tell when it is ready; keep \
-         the `Runtime` until whatever uses its sockets is done",
-    )
-}
