@@ -204,3 +204,24 @@ fn without_any_thread_a_runtime_is_not_built() {
         |child| child.succeeded(),
     );
 }
+
+#[test]
+fn without_any_thread_blocking_work_is_refused() {
+    Child::each_backend(
+        "without_any_thread_blocking_work_is_refused",
+        |backend| {
+            let runtime = builder(backend, 1).build().unwrap();
+            if !forbid_threads() {
+                println!("{SKIPPED}");
+                return;
+            }
+            runtime.block_on(async {
+                let error = preempt::fs::read("/proc/self/stat").await.unwrap_err();
+                assert!(error.to_string().contains("needs a thread"), "{error}");
+                let message = panic_message(|| drop(preempt::task::spawn_blocking(|| ())));
+                assert!(message.contains("needs a thread"), "{message}");
+            });
+        },
+        |child| child.succeeded(),
+    );
+}

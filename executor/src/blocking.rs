@@ -1,4 +1,5 @@
-//! Threads for code that blocks: `spawn_blocking` and `block_in_place`.
+//! Threads for code that blocks: `spawn_blocking`, files and standard streams, and
+//! `block_in_place`.
 
 use crate::context::{self, BlockedBy};
 use crate::report;
@@ -7,6 +8,7 @@ use crate::sync::{Condvar, Critical, Mutex};
 use crate::task::{self, JoinHandle, Runnable, Unregistered};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,7 +26,7 @@ pub(crate) struct BlockingPool {
 
 #[derive(Default)]
 struct Inner {
-    queue: VecDeque<Runnable>,
+    queue: VecDeque<(Runnable, AtClose)>,
     /// Threads that take jobs.
     threads: usize,
     /// Threads that have not ended: also those that take no more jobs and run the stop hook.
@@ -32,6 +34,14 @@ struct Inner {
     /// Threads that wait; the queued jobs are for the first of them.
     idle: usize,
     closed: bool,
+}
+
+/// What becomes of a job that no thread has begun when the pool closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtClose {
+    Cancel,
+    /// It is done first. For writes: their callers were told that the bytes were taken.
+    Run,
 }
 
 /// A closure as a future that is ready at its first poll.
@@ -65,26 +75,34 @@ impl BlockingPool {
         self.inner.lock().threads
     }
 
-    fn push(&self, runnable: Runnable, handle: &Handle) {
+    /// Queues a job, or cancels it if the pool is closed.
+    ///
+    /// # Errors
+    /// When there is no thread, and the system makes none. Nothing is queued then.
+    fn push(&self, runnable: Runnable, at_close: AtClose, handle: &Handle) -> io::Result<()> {
         let mut inner = self.inner.lock();
         if inner.closed {
             drop(inner);
             runnable.shut_down();
-            return;
+            return Ok(());
         }
-        inner.queue.push_back(runnable);
+        inner.queue.push_back((runnable, at_close));
         if inner.idle >= inner.queue.len() {
             self.changed.notify_one();
         } else if inner.threads < self.most_threads {
             inner.threads += 1;
             inner.alive += 1;
             drop(inner);
-            self.start_thread(handle);
+            return self.start_thread(handle);
         }
+        Ok(())
     }
 
     /// Starts the thread that was counted already.
-    fn start_thread(&self, handle: &Handle) {
+    ///
+    /// # Errors
+    /// When it was to be the only one. All jobs are cancelled then: nobody would do them.
+    fn start_thread(&self, handle: &Handle) -> io::Result<()> {
         let body = {
             let handle = handle.clone();
             move || {
@@ -96,14 +114,21 @@ impl BlockingPool {
                 context::end_thread_hooks();
             }
         };
-        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };
+        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else {
+            return Ok(());
+        };
         let mut inner = self.inner.lock();
         inner.threads -= 1;
         let stuck = inner.threads == 0;
+        let abandoned = if stuck { std::mem::take(&mut inner.queue) } else { VecDeque::new() };
         drop(inner);
         self.left();
-        assert!(!stuck, "`spawn_blocking` needs a thread and the system gives none: {error}");
+        if stuck {
+            abandoned.into_iter().for_each(|(runnable, _)| runnable.shut_down());
+            return Err(error);
+        }
         report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        Ok(())
     }
 
     /// The life of a thread of the pool.
@@ -126,7 +151,7 @@ impl BlockingPool {
         let deadline = Instant::now() + self.keep_alive;
         let mut in_time = true;
         loop {
-            if let Some(runnable) = inner.queue.pop_front() {
+            if let Some((runnable, _)) = inner.queue.pop_front() {
                 return Some(runnable);
             }
             if inner.closed || !in_time {
@@ -139,15 +164,20 @@ impl BlockingPool {
         }
     }
 
-    /// Takes no more jobs, and cancels those that no thread has begun.
+    /// Takes no more jobs, and cancels those that no thread has begun, see [`AtClose`].
     pub(crate) fn close(&self) {
-        let queue = {
+        let cancelled = {
             let mut inner = self.inner.lock();
             inner.closed = true;
-            std::mem::take(&mut inner.queue)
+            let (run, cancel): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut inner.queue)
+                .into_iter()
+                .partition(|(_, at_close)| *at_close == AtClose::Run);
+            // Whoever queued them has seen to a thread, and no thread ends before the queue does.
+            inner.queue = run;
+            cancel
         };
         self.changed.notify_all();
-        queue.into_iter().for_each(Runnable::shut_down);
+        cancelled.into_iter().for_each(|(runnable, _)| runnable.shut_down());
     }
 
     /// Waits until all threads have ended. `false`: not before the deadline.
@@ -172,6 +202,10 @@ impl Drop for Farewell<'_> {
 }
 
 /// Queues `work` for the pool of `handle`'s runtime.
+///
+/// # Panics
+/// When there is no thread for it.
+#[track_caller]
 pub(crate) fn spawn_blocking_on<F, T>(
     handle: &Handle,
     work: F,
@@ -181,10 +215,66 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    match spawn_job(handle, work, AtClose::Cancel, spawned_at) {
+        Ok(join) => join,
+        Err(error) => panic!("`spawn_blocking` needs a thread and the system gives none: {error}"),
+    }
+}
+
+fn spawn_job<F, T>(
+    handle: &Handle,
+    work: F,
+    at_close: AtClose,
+    spawned_at: &'static Location<'static>,
+) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     let (task, runnable, join) = task::new(Job(Some(work)), Unregistered, spawned_at);
     drop(task);
-    handle.scheduler().blocking.push(runnable, handle);
-    join
+    handle.scheduler().blocking.push(runnable, at_close, handle)?;
+    Ok(join)
+}
+
+/// An operation of the system that blocks, on a thread of the current runtime's pool.
+#[derive(Debug)]
+pub(crate) struct Operation<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Operation<T> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Outside a runtime, and when there is no thread for it.
+    #[track_caller]
+    pub(crate) fn start(
+        at_close: AtClose,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Self> {
+        let handle = Handle::try_current().map_err(io::Error::other)?;
+        match spawn_job(&handle, work, at_close, Location::caller()) {
+            Ok(join) => Ok(Operation(join)),
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("a blocking operation needs a thread and the system gives none: {error}"),
+            )),
+        }
+    }
+}
+
+/// Ready when it is done. An error: it was not done, as the runtime has shut down, or it panicked.
+impl<T> Future for Operation<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        Pin::new(&mut self.0).poll(cx).map_err(|error| {
+            if error.is_cancelled() {
+                io::Error::other("the runtime is shutting down; the operation was not begun")
+            } else {
+                io::Error::other(error)
+            }
+        })
+    }
 }
 
 /// Runs code that blocks without stalling the other tasks of this worker thread: its processor is

@@ -8,6 +8,7 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | [`fs`] | files and directories |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -15,6 +16,10 @@
 mod blocking;
 #[cfg(not(loom))]
 mod context;
+#[cfg(not(loom))]
+pub mod fs;
+#[cfg(not(loom))]
+mod io;
 #[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]
