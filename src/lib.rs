@@ -40,7 +40,7 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
-//! | files and directories | [`fs`] |
+//! | files and directories, the standard streams | [`fs`], [`io`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
@@ -60,7 +60,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{fs, runtime, spawn, time};
+pub use preempt_executor::{fs, io, runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {

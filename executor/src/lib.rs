@@ -9,6 +9,7 @@
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
 //! | [`fs`] | files and directories |
+//! | [`io`] | the standard streams |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -19,7 +20,7 @@ mod context;
 #[cfg(not(loom))]
 pub mod fs;
 #[cfg(not(loom))]
-mod io;
+pub mod io;
 #[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]

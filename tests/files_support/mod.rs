@@ -4,6 +4,7 @@
 //! * Directories that go with the test: [`TempDir`].
 //! * A pool for blocking work whose only thread is busy, so that operations are in flight for as
 //!   long as the test likes: [`BusyPool`].
+//! * The test of the same name in a process of its own: [`Played`].
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -13,10 +14,15 @@ mod support;
 pub(crate) use support::*;
 
 use preempt::runtime::{Builder, Runtime};
+use std::env;
 use std::future::Future;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Runs the test as a task on each flavor of runtime with one worker, while another task computes
 /// for ever: without a checkpoint where that can be helped, else with one.
@@ -112,4 +118,130 @@ impl BusyPool {
         has_started.recv().expect("it starts");
         BusyPool { _free: free }
     }
+}
+
+const ROLE: &str = "PREEMPT_TEST_ROLE";
+
+/// The test of the same name in another process, with pipes for its standard streams.
+pub(crate) struct Played {
+    pub(crate) process: process::Child,
+    output: [Option<thread::JoinHandle<Vec<u8>>>; 2],
+}
+
+/// How it ended.
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Played {
+    /// In the test's process: for each flavor of runtime, runs the test of this name in another
+    /// process, and hands that to `watch`. In such a process: calls `play` and exits.
+    #[track_caller]
+    pub(crate) fn each_flavor(name: &str, play: fn(Builder), watch: impl Fn(Played)) {
+        Self::each_flavor_of(name, play, |command| watch(Played::start(command)));
+    }
+
+    /// As [`each_flavor`](Self::each_flavor), but `start` gets the command.
+    #[track_caller]
+    pub(crate) fn each_flavor_of(name: &str, play: fn(Builder), start: impl Fn(&mut Command)) {
+        if let Ok(role) = env::var(ROLE) {
+            let mut builder = if role == "current-thread" {
+                Builder::new_current_thread()
+            } else {
+                Builder::new_multi_thread()
+            };
+            builder.worker_threads(1);
+            play(builder);
+            // Not through the harness, which would write to standard output.
+            process::exit(0);
+        }
+        for role in ["current-thread", "multi-thread"] {
+            println!("{role}");
+            let mut command = Command::new(env::current_exe().expect("the path of this program"));
+            command
+                .args(["--exact", name, "--test-threads=1", "--nocapture", "-q"])
+                .env(ROLE, role)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            start(&mut command);
+        }
+    }
+
+    /// Starts the other process and collects what it writes into pipes.
+    pub(crate) fn start(command: &mut Command) -> Played {
+        let mut process = command.spawn().expect("this program can be run again");
+        let stdout = process.stdout.take().map(read_all);
+        let stderr = process.stderr.take().map(read_all);
+        Played { process, output: [stdout, stderr] }
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> End {
+        let deadline = Instant::now() + LIMIT;
+        let mut hangs = false;
+        while self.process.try_wait().expect("it can be waited for").is_none() {
+            if Instant::now() > deadline {
+                hangs = true;
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        if hangs {
+            self.process.kill().expect("it can be killed");
+        }
+        let status = self.process.wait().expect("it can be waited for");
+        let [stdout, stderr] = &mut self.output;
+        let output = |reader: &mut Option<thread::JoinHandle<Vec<u8>>>| {
+            reader.take().map(|reader| reader.join().unwrap()).unwrap_or_default()
+        };
+        let (stdout, stderr) = (output(stdout), output(stderr));
+        let end = End { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() };
+        assert!(!hangs, "it hangs: {}", end.describe());
+        end
+    }
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+impl End {
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> End {
+        assert!(self.status.success(), "{}", self.describe());
+        self
+    }
+
+    /// What it wrote after the harness's own lines, which end with the mark.
+    #[track_caller]
+    pub(crate) fn written(&self) -> &[u8] {
+        let mark = MARK.as_bytes();
+        let at = self.stdout.windows(mark.len()).position(|window| window == mark);
+        let Some(at) = at else { panic!("nothing: {}", self.describe()) };
+        &self.stdout[at + mark.len()..]
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        let stdout: String = stdout.chars().take(2000).collect();
+        format!("{}\nstdout:\n{stdout}\nstderr:\n{}", self.status, self.stderr)
+    }
+}
+
+/// What [`End::written`] begins after.
+pub(crate) const MARK: &str = "<mark>";
+
+fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).expect("the pipe can be read");
+        bytes
+    })
 }

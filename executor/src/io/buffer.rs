@@ -20,6 +20,11 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    /// An empty one.
+    pub(crate) const fn new() -> Self {
+        Buffer { bytes: Vec::new(), content: 0..0 }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.content.is_empty()
     }
