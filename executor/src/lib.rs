@@ -9,6 +9,8 @@
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
 //! | `netpoll` | readiness of I/O resources |
+//! | [`fs`] | files and directories |
+//! | [`io`] | traits and utilities; the standard streams |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -18,6 +20,8 @@ mod blocking;
 mod context;
 #[cfg(not(loom))]
 mod coop;
+#[cfg(not(loom))]
+pub mod fs;
 #[cfg(not(loom))]
 pub mod io;
 #[cfg(not(loom))]

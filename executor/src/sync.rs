@@ -118,6 +118,12 @@ impl Condvar {
         Condvar(imp::Condvar::new())
     }
 
+    /// For statics.
+    #[cfg(not(loom))]
+    pub(crate) const fn const_new() -> Self {
+        Condvar(imp::Condvar::new())
+    }
+
     pub(crate) fn notify_one(&self) {
         self.0.notify_one();
     }

@@ -2,7 +2,16 @@
 //!
 //! The traits and all that needs no runtime are tokio's own types, so that whatever is written
 //! against `tokio::io` takes this runtime's sockets as they are. What belongs to this runtime is
-//! here: [`Interest`] and [`Ready`].
+//! here: [`Interest`] and [`Ready`], and the standard streams.
+
+mod buffer;
+mod stdin;
+mod stdout;
+
+pub use stdin::{Stdin, stdin};
+pub use stdout::{Stderr, Stdout, stderr, stdout};
+
+pub(crate) use buffer::{Buffer, MOST_BYTES};
 
 pub use crate::netpoll::interest::Interest;
 pub use crate::netpoll::ready::Ready;

@@ -204,6 +204,11 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         return;
     }
     // SAFETY: `context` is this handler's third argument.
+    if !unsafe { is_on_signal_stack(context.cast()) } {
+        // The monitor will find that nothing helps and hand the processor off.
+        return;
+    }
+    // SAFETY: as above.
     let at = unsafe { preempt_fiber::interrupted(context.cast()) };
     if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
         // Which machine this is cannot be told in the middle of a switch.
@@ -218,6 +223,21 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         // It came too late: the machine was signalled again or has moved on.
         _ => {}
     }
+}
+
+/// Whether the handler runs on the machine's signal stack. It does not if somebody has put a handler
+/// of theirs in front of it, without SA_ONSTACK, that passes the signals on: then what the kernel has
+/// saved is on the stack of the poll, just where a call would be injected.
+///
+/// # Safety
+/// `context` is the third argument of the running handler.
+unsafe fn is_on_signal_stack(context: *const libc::ucontext_t) -> bool {
+    // SAFETY: the caller's contract; the kernel has filled it in.
+    let stack = unsafe { &raw const (*context).uc_stack };
+    // SAFETY: as above.
+    let (start, bytes) = unsafe { ((*stack).ss_sp.addr(), (*stack).ss_size) };
+    let on_this_stack = 0_u8;
+    (&raw const on_this_stack).addr().wrapping_sub(start) < bytes
 }
 
 /// The seat of the machine that the interrupted code runs on.

@@ -172,10 +172,6 @@ impl Runnable {
         self.0.into_raw()
     }
 
-    pub(crate) fn id(&self) -> Id {
-        self.0.id()
-    }
-
     /// How far its poll may be preempted.
     pub(crate) fn preemption(&self) -> Preemption {
         self.0.header().state.preemption()
