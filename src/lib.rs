@@ -49,7 +49,8 @@
 //!
 //! # Limits
 //!
-//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc or in [`no_preempt`].
+//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc (but `memcpy` and the like
+//!   that the program itself calls) or in [`no_preempt`].
 //! * What is tied to the kernel thread (its id, signal mask, affinity) does not move with a poll
 //!   that was detached; code that depends on it belongs into [`no_preempt`].
 //! * A statically linked allocator (mimalloc, jemalloc) may be stopped while it holds a lock of its

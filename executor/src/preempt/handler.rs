@@ -8,6 +8,7 @@
 
 use super::allocator;
 use super::asleep;
+use super::leaf;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
 use crate::context;
@@ -15,7 +16,7 @@ use crate::scheduler::{Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
 use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::Backend;
+use preempt_fiber::{Backend, Stack};
 use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -94,6 +95,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         ));
     }
     text::load()?;
+    leaf::find();
     let previous = replace_action(signal).map_err(|error| {
         let message = format!("signal {signal} cannot be the preemption signal: {error}");
         io::Error::new(error.kind(), message)
@@ -277,12 +279,12 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     // The mask belongs to the kernel thread: the machine's, or with the kernel backend the fiber's.
     let is_kernel = fiber.as_ref().is_some_and(|fiber| fiber.backend() == Backend::Kernel);
     let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
-    let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    let stack = fiber.map_or(Stack { lo: 0, hi: 0 }, |fiber| fiber.stack());
     Situation {
         in_requested_poll: seat.poll_is_to_leave() && context::preemption() == Preemption::Forced,
         no_preempt_depth: checkpoint::no_preempt_depth(),
-        in_ordinary_text: text::is_ordinary(at.pc),
-        stack_left_bytes,
+        in_ordinary_text: text::is_ordinary(at.pc) || leaf::is_called_by_ordinary_code(at, stack),
+        stack_left_bytes: stack.remaining_bytes(at.sp),
         stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
         // The kernel's mask is the first 64 bits of libc's.
         // SAFETY: as above.
