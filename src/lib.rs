@@ -40,15 +40,17 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
+//! | files and directories, the standard streams | [`fs`], [`io`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
-//! Names and semantics are tokio's wherever tokio has them. Sockets and files are not there.
+//! Names and semantics are tokio's wherever tokio has them. Sockets are not there.
 //!
 //! # Limits
 //!
-//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc or in [`no_preempt`].
+//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc (but `memcpy` and the like
+//!   that the program itself calls) or in [`no_preempt`].
 //! * What is tied to the kernel thread (its id, signal mask, affinity) does not move with a poll
 //!   that was detached; code that depends on it belongs into [`no_preempt`].
 //! * A statically linked allocator (mimalloc, jemalloc) may be stopped while it holds a lock of its
@@ -59,7 +61,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{runtime, spawn, task_local, time};
+pub use preempt_executor::{fs, io, runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {

@@ -222,6 +222,10 @@ fn without_any_thread_blocking_work_is_refused() {
             assert_eq!(drops.get(), 1);
             let message = panic_message(|| drop(runtime.spawn_blocking(|| ())));
             assert!(message.contains("the system gives none"), "{message}");
+            runtime.block_on(async {
+                let error = preempt::fs::read("/proc/self/stat").await.unwrap_err();
+                assert!(error.to_string().contains("needs a thread"), "{error}");
+            });
             // Nothing is left that could not be waited for.
             drop(runtime);
         },

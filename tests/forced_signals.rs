@@ -137,6 +137,54 @@ fn a_handler_from_after_the_runtime_leaves_hand_off() {
     );
 }
 
+/// The action that [`pass_on`] calls.
+static REPLACED: AtomicUsize = AtomicUsize::new(0);
+
+/// A handler that calls the one that it has replaced, as signal libraries do.
+extern "C" fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    HANDLED.fetch_add(1, SeqCst);
+    type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+    // SAFETY: the runtime's handler, which takes three arguments.
+    let replaced = unsafe { mem::transmute::<usize, Handler>(REPLACED.load(SeqCst)) };
+    replaced(signal, info, context);
+}
+
+/// What the kernel has saved is then on the stack of the poll, where nothing may be injected.
+#[test]
+fn a_handler_in_front_that_uses_the_polls_stack_leaves_hand_off() {
+    Child::each_backend(
+        "a_handler_in_front_that_uses_the_polls_stack_leaves_hand_off",
+        |backend| {
+            let runtime = builder(backend, 1).build().unwrap();
+            // SAFETY: all zeros is a valid `sigaction`; the handlers are safe in a signal.
+            unsafe {
+                let mut action: libc::sigaction = mem::zeroed();
+                let mut replaced: libc::sigaction = mem::zeroed();
+                assert_eq!(libc::sigaction(libc::SIGURG, ptr::null(), &mut replaced), 0);
+                REPLACED.store(replaced.sa_sigaction, SeqCst);
+                action.sa_sigaction = pass_on as *const () as usize;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+                assert_eq!(libc::sigaction(libc::SIGURG, &action, ptr::null_mut()), 0);
+            }
+            let stop = Stop::new();
+            let hogs: Vec<_> = (0..3)
+                .map(|_| {
+                    let stop = stop.signal();
+                    runtime.spawn(async move { stop.spin() })
+                })
+                .collect();
+            eventually("they are signalled", || HANDLED.load(SeqCst) > 3);
+            eventually("they are handed off", || runtime.metrics().hand_offs > 0);
+            assert_eq!(runtime.metrics().detaches, 0);
+            stop.stop();
+            for hog in hogs {
+                runtime.block_on(hog).unwrap();
+            }
+        },
+        |child| child.succeeded(),
+    );
+}
+
 #[test]
 fn another_signal_can_be_chosen_once() {
     Child::each_backend(

@@ -8,6 +8,9 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | `netpoll` | readiness of I/O resources |
+//! | [`fs`] | files and directories |
+//! | [`io`] | traits and utilities; the standard streams |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -16,7 +19,16 @@ mod blocking;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
+mod coop;
+#[cfg(not(loom))]
+pub mod fs;
+#[cfg(not(loom))]
+pub mod io;
+#[cfg(not(loom))]
 mod metrics;
+#[cfg(not(loom))]
+#[expect(dead_code, reason = "the types that are built on it follow")]
+mod netpoll;
 #[cfg(not(loom))]
 mod preempt;
 #[cfg(not(loom))]
@@ -38,6 +50,13 @@ mod scheduler;
 mod scheduler {
     pub(crate) mod idle;
     pub(crate) mod parker;
+}
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+mod netpoll {
+    pub(crate) mod interest;
+    pub(crate) mod ready;
+    pub(crate) mod scheduled_io;
 }
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]

@@ -8,6 +8,7 @@
 
 use super::allocator;
 use super::asleep;
+use super::leaf;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
 use crate::context;
@@ -15,7 +16,7 @@ use crate::scheduler::{Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
 use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::Backend;
+use preempt_fiber::{Backend, Stack};
 use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -94,6 +95,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         ));
     }
     text::load()?;
+    leaf::find();
     let previous = replace_action(signal).map_err(|error| {
         let message = format!("signal {signal} cannot be the preemption signal: {error}");
         io::Error::new(error.kind(), message)
@@ -204,6 +206,11 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         return;
     }
     // SAFETY: `context` is this handler's third argument.
+    if !unsafe { is_on_signal_stack(context.cast()) } {
+        // The monitor will find that nothing helps and hand the processor off.
+        return;
+    }
+    // SAFETY: as above.
     let at = unsafe { preempt_fiber::interrupted(context.cast()) };
     if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
         // Which machine this is cannot be told in the middle of a switch.
@@ -218,6 +225,21 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         // It came too late: the machine was signalled again or has moved on.
         _ => {}
     }
+}
+
+/// Whether the handler runs on the machine's signal stack. It does not if somebody has put a handler
+/// of theirs in front of it, without SA_ONSTACK, that passes the signals on: then what the kernel has
+/// saved is on the stack of the poll, just where a call would be injected.
+///
+/// # Safety
+/// `context` is the third argument of the running handler.
+unsafe fn is_on_signal_stack(context: *const libc::ucontext_t) -> bool {
+    // SAFETY: the caller's contract; the kernel has filled it in.
+    let stack = unsafe { &raw const (*context).uc_stack };
+    // SAFETY: as above.
+    let (start, bytes) = unsafe { ((*stack).ss_sp.addr(), (*stack).ss_size) };
+    let on_this_stack = 0_u8;
+    (&raw const on_this_stack).addr().wrapping_sub(start) < bytes
 }
 
 /// The seat of the machine that the interrupted code runs on.
@@ -257,12 +279,12 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     // The mask belongs to the kernel thread: the machine's, or with the kernel backend the fiber's.
     let is_kernel = fiber.as_ref().is_some_and(|fiber| fiber.backend() == Backend::Kernel);
     let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
-    let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    let stack = fiber.map_or(Stack { lo: 0, hi: 0 }, |fiber| fiber.stack());
     Situation {
         in_requested_poll: seat.poll_is_to_leave() && context::preemption() == Preemption::Forced,
         no_preempt_depth: checkpoint::no_preempt_depth(),
-        in_ordinary_text: text::is_ordinary(at.pc),
-        stack_left_bytes,
+        in_ordinary_text: text::is_ordinary(at.pc) || leaf::is_called_by_ordinary_code(at, stack),
+        stack_left_bytes: stack.remaining_bytes(at.sp),
         stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
         // The kernel's mask is the first 64 bits of libc's.
         // SAFETY: as above.

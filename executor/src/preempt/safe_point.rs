@@ -20,7 +20,7 @@ pub(crate) struct Situation {
     pub(crate) in_requested_poll: bool,
     /// Open `no_preempt` sections, the scheduler's own included.
     pub(crate) no_preempt_depth: u32,
-    /// The interrupted pc is in code that may be suspended.
+    /// The interrupted pc is in code that may be suspended, or in a leaf function that it has called.
     pub(crate) in_ordinary_text: bool,
     /// Free stack below the interrupted stack pointer; zero on a signal stack.
     pub(crate) stack_left_bytes: usize,

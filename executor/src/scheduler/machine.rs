@@ -106,12 +106,12 @@ impl Machine {
     /// Gives the machine a processor, which the caller holds.
     pub(crate) fn offer(&self, processor: usize) {
         *self.offer.lock() = Offer::Processor(processor);
-        self.parker.unpark();
+        let _done = self.parker.unpark();
     }
 
     fn dismiss(&self) {
         *self.offer.lock() = Offer::Leave;
-        self.parker.unpark();
+        let _done = self.parker.unpark();
     }
 
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.

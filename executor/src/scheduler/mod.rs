@@ -21,6 +21,7 @@ pub(crate) mod os_thread;
 pub(crate) mod parker;
 mod queue;
 mod seat;
+mod waking;
 pub(crate) mod worker;
 
 pub(crate) use background::TURNS_PER_SLICE;
@@ -31,6 +32,7 @@ pub(crate) use seat::Seat;
 use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
+use crate::netpoll::Netpoll;
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor, Id};
@@ -41,16 +43,17 @@ use background::Background;
 use detach::Detached;
 use idle::Idle;
 use machine::Machines;
-use parker::Parker;
+use parker::{Parker, Unparked};
 use preempt_checkpoint::runtime::Flag;
 use preempt_fiber::{Pool, Spare};
-use preempt_sysmon::{Monitor, MonitorThread, Slice, Watch};
+use preempt_sysmon::{Kicked, Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Instant;
 
 /// The right to run tasks, and what belongs to it.
@@ -126,6 +129,7 @@ pub(crate) struct Scheduler {
     pub(crate) machines: Machines,
     pub(crate) monitor: Monitor,
     pub(crate) timers: Timers,
+    pub(crate) netpoll: Netpoll,
     pub(crate) registry: Registry,
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
@@ -136,11 +140,16 @@ pub(crate) struct Scheduler {
     /// Filled and looked at by the monitor.
     orphans: Mutex<Vec<Arc<Machine>>>,
     thread_shortage_reported: AtomicBool,
+    /// The monitor's, kept for its memory; empty between uses.
+    monitors_wakers: Mutex<Vec<Waker>>,
 }
 
 impl Scheduler {
-    pub(crate) fn new(config: Config) -> (Arc<Self>, MonitorThread) {
+    /// # Errors
+    /// When the system has no event queue left.
+    pub(crate) fn new(config: Config) -> io::Result<(Arc<Self>, MonitorThread)> {
         let count = config.processors;
+        let netpoll = Netpoll::new()?;
         let (monitor, monitor_thread) = Monitor::new();
         let scheduler = Arc::new_cyclic(|this| Scheduler {
             this: this.clone(),
@@ -152,6 +161,7 @@ impl Scheduler {
             machines: Machines::default(),
             monitor,
             timers: Timers::new(count),
+            netpoll,
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
@@ -159,9 +169,10 @@ impl Scheduler {
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
+            monitors_wakers: Mutex::default(),
             config,
         });
-        (scheduler, monitor_thread)
+        Ok((scheduler, monitor_thread))
     }
 
     /// Puts one machine on each processor.
@@ -252,6 +263,15 @@ impl Scheduler {
             None => {
                 self.injector.push(runnable);
                 self.wake_one();
+                self.alert_monitor();
+            }
+            // A timer or an event: in the order in which they came.
+            Some((seat, processor)) if seat.is_between_polls() => {
+                let has_company = !processor.queue.is_empty();
+                processor.queue.push(runnable, &self.injector);
+                if has_company {
+                    self.wake_one();
+                }
             }
             Some((seat, processor)) => {
                 let displaced = processor.queue.push_lifo(runnable, &self.injector);
@@ -281,11 +301,59 @@ impl Scheduler {
 
     /// A timer was set that is the earliest of its shard: whoever sleeps until the next one has to
     /// know.
-    pub(crate) fn timer_set(&self, due: Instant) {
-        match self.timers.keeper() {
-            Some(processor) => self.processors[processor].parker.unpark(),
-            None => self.monitor.kick(due),
+    pub(crate) fn timer_set(&self) {
+        match self.timers.next() {
+            Some(due) if self.netpoll.has_keeper() => self.netpoll.set_alarm(due),
+            Some(due) => self.kick_monitor(due),
+            // Who sleeps is to move the clock on, if it is not this thread's own timer.
+            None => self.unpark_only_processor(),
         }
+    }
+
+    /// For a current-thread runtime whose clock is stopped.
+    fn unpark_only_processor(&self) {
+        if context::with_held(self, |held| held.is_none()) {
+            self.unpark(0);
+        }
+    }
+
+    /// Makes sure that the monitor looks then or before.
+    fn kick_monitor(&self, then: Instant) {
+        if self.monitor.kick(then) == Kicked::InNetpoll {
+            self.netpoll.break_poll();
+        }
+    }
+
+    /// Ends the sleep of a processor, or its next one.
+    pub(crate) fn unpark(&self, processor: usize) {
+        if self.processors[processor].parker.unpark() == Unparked::Elsewhere {
+            self.netpoll.break_poll();
+        }
+    }
+
+    /// Sleeps until the processor is unparked, and at most one of those who sleep until there is an
+    /// event or a timer is due.
+    fn sleep_on(&self, processor: &Processor, wakers: &mut Vec<Waker>) {
+        if self.timers.clock.is_stopped() && self.move_clock_on(processor, wakers) {
+            return;
+        }
+        let next_timer = || self.timers.next();
+        if !self.netpoll.sleep_on(processor.index, &processor.parker, next_timer, wakers) {
+            return;
+        }
+        // The keeper would have fired the next timer, and now works: the monitor takes over.
+        if let Some(due) = self.timers.next() {
+            self.kick_monitor(due);
+        }
+    }
+
+    /// There is nothing to do until the next timer: goes straight there. `false`: there is none, or
+    /// blocking work is going on.
+    fn move_clock_on(&self, processor: &Processor, wakers: &mut Vec<Waker>) -> bool {
+        self.netpoll.poll_in_passing(wakers);
+        processor.parker.take_notification()
+            || !wakers.is_empty()
+            || (!self.blocking.is_at_work() && self.timers.advance_to_next())
     }
 
     /// Queues a poll that was set aside. Allocates nothing.
@@ -294,10 +362,21 @@ impl Scheduler {
         self.wake_one();
     }
 
+    /// A task has come from outside: if every processor is at work, the monitor is to find out soon
+    /// whether one of them has to give way.
+    fn alert_monitor(&self) {
+        if let Some(grace) = self.config.grace()
+            && !self.idle.has_sleeper()
+            && !self.idle.has_searcher()
+        {
+            self.kick_monitor(Instant::now() + grace);
+        }
+    }
+
     /// Wakes a sleeping processor to look for work, unless one is looking already.
     pub(crate) fn wake_one(&self) {
         if let Some(processor) = self.idle.pick_sleeper() {
-            self.processors[processor].parker.unpark();
+            self.unpark(processor);
         }
     }
 
@@ -352,12 +431,15 @@ impl Scheduler {
     pub(crate) fn close(&self) {
         self.closed.store(true, SeqCst);
         self.registry.close();
-        self.timers.fire_all();
+        let mut wakers = Vec::new();
+        self.timers.fire_all(&mut wakers);
+        self.netpoll.close(&mut wakers);
+        self.wake_all(&mut wakers);
         for processor in &self.processors {
             if let Some(slice) = processor.watch.observe() {
                 processor.request(slice);
             }
-            processor.parker.unpark();
+            self.unpark(processor.index);
         }
         self.machines.close();
     }
@@ -366,6 +448,7 @@ impl Scheduler {
     /// the monitor and the fibers.
     pub(crate) fn finish(&self) {
         self.monitor.stop();
+        self.netpoll.break_poll();
         self.drain_queues();
         self.orphans.lock().clear();
         let fibers = self.fibers.lock().take();

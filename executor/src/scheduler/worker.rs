@@ -21,8 +21,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// As in Go: every 61st pick looks at the injector first, so that a busy local queue cannot starve
-/// it. A prime, so that it does not fall into step with the tasks.
+/// As in Go: every 61st pick looks for events, and at the injector first, so that a busy local queue
+/// cannot starve them. A prime, so that it does not fall into step with the tasks.
 const INJECTOR_INTERVAL: u32 = 61;
 
 /// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
@@ -233,10 +233,10 @@ pub(crate) fn poll_main<F: Future>(
 }
 
 /// What to run next, in the order: the background in its turn, now and then the injector, the LIFO
-/// slot, the local queue, the injector, other processors, the background.
+/// slot, the local queue, the injector, what events have woken, other processors, the background.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
-    scheduler.timers.fire_if_due();
+    seat.fire_timers();
     let picks = seat.picks.get().wrapping_add(1);
     seat.picks.set(picks);
     if let Some(preempted) = scheduler.background.pop_in_turn(&seat.turn) {
@@ -253,12 +253,20 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
 fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {
     let scheduler = &**seat.scheduler();
     let injected = || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
-    if (picks.is_multiple_of(INJECTOR_INTERVAL) || scheduler.injector.take_urgency())
+    let is_round = picks.is_multiple_of(INJECTOR_INTERVAL);
+    if is_round {
+        seat.poll_netpoll();
+    }
+    if (is_round || scheduler.injector.take_urgency())
         && let Some(injected) = injected()
     {
         return Some(injected);
     }
-    next_local(seat, processor).or_else(injected).or_else(|| steal(seat, processor))
+    let polled = || {
+        seat.poll_netpoll();
+        next_local(seat, processor)
+    };
+    next_local(seat, processor).or_else(injected).or_else(polled).or_else(|| steal(seat, processor))
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {

@@ -36,7 +36,8 @@ pub(crate) use builder::Named;
 pub(crate) use list::List;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 pub use local_key::{AccessError, LocalKey};
-pub(crate) use registry::{Registry, Unregistered};
+pub(crate) use registry::Registry;
+pub(crate) use waker::is_task_waker;
 
 /// Futures that are returned by functions that are not `async`.
 pub mod futures {
@@ -178,10 +179,6 @@ impl Runnable {
 
     fn into_raw(self) -> NonNull<Header> {
         self.0.into_raw()
-    }
-
-    pub(crate) fn id(&self) -> Id {
-        self.0.id()
     }
 
     /// How far its poll may be preempted.

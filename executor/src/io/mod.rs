@@ -1,0 +1,31 @@
+//! Asynchronous reading and writing.
+//!
+//! The traits and all that needs no runtime are tokio's own types, so that whatever is written
+//! against `tokio::io` takes this runtime's sockets as they are. What belongs to this runtime is
+//! here: [`Interest`] and [`Ready`], and the standard streams.
+
+mod buffer;
+mod stdin;
+mod stdout;
+
+pub use stdin::{Stdin, stdin};
+pub use stdout::{Stderr, Stdout, stderr, stdout};
+
+pub(crate) use buffer::{Buffer, MOST_BYTES};
+
+pub use crate::netpoll::interest::Interest;
+pub use crate::netpoll::ready::Ready;
+
+#[doc(no_inline)]
+pub use std::io::{Error, ErrorKind, Result, SeekFrom};
+
+pub use tokio::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+pub use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+pub use tokio::io::{
+    BufReader, BufStream, BufWriter, Chain, DuplexStream, Empty, Join, Lines, ReadHalf, Repeat,
+    SimplexStream, Sink, Split, Take, WriteHalf,
+};
+pub use tokio::io::{
+    copy, copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, duplex, empty, join, repeat,
+    simplex, sink, split,
+};
