@@ -40,6 +40,8 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
+//! | several futures at once | [`select!`], [`join!`], [`try_join!`] |
+//! | channels and locks between tasks | [`sync`] |
 //! | files and directories, the standard streams | [`fs`], [`io`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
@@ -63,6 +65,9 @@
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
 pub use preempt_executor::{fs, io, runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
+pub use tokio::{join, pin, select, try_join};
+
+pub mod sync;
 
 pub mod task {
     //! Tasks: spawning them, waiting for them, ending them.
