@@ -40,11 +40,12 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
+//! | sockets; reading and writing | [`net`], [`io`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
-//! Names and semantics are tokio's wherever tokio has them. Sockets and files are not there.
+//! Names and semantics are tokio's wherever tokio has them. Files are not there.
 //!
 //! # Limits
 //!
@@ -59,7 +60,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{runtime, spawn, time};
+pub use preempt_executor::{io, net, runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {

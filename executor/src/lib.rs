@@ -8,6 +8,7 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | [`net`], [`io`] | sockets; reading and writing |
 //! | `netpoll` | readiness of I/O resources |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
@@ -23,7 +24,8 @@ pub mod io;
 #[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]
-#[expect(dead_code, reason = "the types that are built on it follow")]
+pub mod net;
+#[cfg(not(loom))]
 mod netpoll;
 #[cfg(not(loom))]
 mod preempt;
