@@ -40,12 +40,13 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
-//! | files and directories, the standard streams | [`fs`], [`io`] |
+//! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
+//! | files and directories | [`fs`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
-//! Names and semantics are tokio's wherever tokio has them. Sockets are not there.
+//! Names and semantics are tokio's wherever tokio has them.
 //!
 //! # Limits
 //!
@@ -61,7 +62,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{fs, io, runtime, spawn, time};
+pub use preempt_executor::{fs, io, net, runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {

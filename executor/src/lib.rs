@@ -8,6 +8,7 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | [`net`], [`io`] | sockets; reading and writing |
 //! | `netpoll` | readiness of I/O resources |
 //! | [`fs`] | files and directories |
 //! | [`io`] | traits and utilities; the standard streams |
@@ -27,7 +28,8 @@ pub mod io;
 #[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]
-#[expect(dead_code, reason = "the types that are built on it follow")]
+pub mod net;
+#[cfg(not(loom))]
 mod netpoll;
 #[cfg(not(loom))]
 mod preempt;

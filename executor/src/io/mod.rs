@@ -1,10 +1,17 @@
 //! Asynchronous reading and writing.
 //!
 //! The traits and all that needs no runtime are tokio's own types, so that whatever is written
-//! against `tokio::io` takes this runtime's sockets as they are. What belongs to this runtime is
-//! here: [`Interest`] and [`Ready`], and the standard streams.
+//! against `tokio::io` takes the sockets of [`net`](crate::net) as they are. What belongs to this
+//! runtime is here: [`Interest`] and [`Ready`], and the standard streams, and on Unix
+//! `unix::AsyncFd`, which waits for any file descriptor.
 
+#[cfg(unix)]
+mod async_fd;
+#[cfg(unix)]
+mod async_fd_guard;
 mod buffer;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod stdin;
 mod stdout;
 
@@ -29,3 +36,11 @@ pub use tokio::io::{
     copy, copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, duplex, empty, join, repeat,
     simplex, sink, split,
 };
+
+#[cfg(unix)]
+pub mod unix {
+    //! Waiting for any file descriptor.
+
+    pub use super::async_fd::{AsyncFd, AsyncFdRegisterError};
+    pub use super::async_fd_guard::{AsyncFdReadyGuard, AsyncFdReadyMutGuard, TryIoError};
+}
