@@ -62,7 +62,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{fs, io, net, runtime, spawn, time};
+pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {
@@ -71,6 +71,34 @@ pub mod task {
     //! [`spawn`] starts a task and returns a [`JoinHandle`]; dropping the handle detaches the task.
     //! A panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks
     //! has [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
+    //!
+    //! A future that is not `Send` runs in a [`LocalSet`], on the thread that polls the set:
+    //!
+    //! ```
+    //! use preempt::task::{LocalSet, spawn_local};
+    //! use std::rc::Rc;
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() {
+    //! let number = Rc::new(7);
+    //! let task = async { spawn_local(async move { *number }).await };
+    //! assert_eq!(LocalSet::new().run_until(task).await.unwrap(), 7);
+    //! # }
+    //! ```
+    //!
+    //! Values that belong to a task are declared by [`task_local!`](crate::task_local):
+    //!
+    //! ```
+    //! preempt::task_local! {
+    //!     static USER: String;
+    //! }
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() {
+    //! let task = preempt::spawn(USER.scope("me".to_owned(), async { USER.with(String::len) }));
+    //! assert_eq!(task.await.unwrap(), 2);
+    //! # }
+    //! ```
     //!
     //! [`Builder`] gives a task a name, and says how far its polls may be preempted:
     //!

@@ -5,12 +5,14 @@ mod builder;
 mod config;
 mod current_thread;
 mod handle;
+mod id;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
 pub(crate) use block_on::is_block_on_waker;
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use id::Id;
 pub use preempt_fiber::Backend;
 
 use crate::blocking;

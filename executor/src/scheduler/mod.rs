@@ -35,7 +35,7 @@ use crate::metrics::Counters;
 use crate::netpoll::Netpoll;
 use crate::preempt;
 use crate::report;
-use crate::runtime::{Config, Flavor};
+use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
@@ -120,6 +120,7 @@ impl Processor {
 /// Everything that the machines of one runtime share.
 pub(crate) struct Scheduler {
     this: Weak<Scheduler>,
+    pub(crate) id: Id,
     pub(crate) config: Config,
     pub(crate) processors: Box<[Processor]>,
     injector: Injector,
@@ -152,6 +153,7 @@ impl Scheduler {
         let (monitor, monitor_thread) = Monitor::new();
         let scheduler = Arc::new_cyclic(|this| Scheduler {
             this: this.clone(),
+            id: Id::next(),
             processors: (0..count).map(Processor::new).collect(),
             injector: Injector::default(),
             background: Background::new(config.time_slice, count, config.max_detached),

@@ -2,6 +2,7 @@
 
 use super::{Id, Task};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Can abort a task, from anywhere and more than once.
 #[derive(Clone)]
@@ -31,6 +32,10 @@ impl AbortHandle {
         self.task.id()
     }
 }
+
+// As of a `JoinHandle`.
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
 
 impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

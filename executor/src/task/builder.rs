@@ -1,6 +1,6 @@
 //! Tasks with settings of their own: a name, and what may be done about long polls.
 
-use super::{JoinHandle, Preemption, Runnable, Schedule, TaskHeader};
+use super::{JoinHandle, LocalSet, Preemption, Runnable, Schedule, TaskHeader, local};
 use crate::blocking;
 use crate::runtime::Handle;
 use std::future::Future;
@@ -66,6 +66,36 @@ impl<'a> Builder<'a> {
         let scheduler = handle.scheduler();
         let schedule = Named::new(scheduler.clone(), self.name);
         Ok(scheduler.spawn_with(future, schedule, self.preemption, Location::caller()))
+    }
+
+    /// As [`spawn_local`](super::spawn_local). How far it may be preempted has no meaning here: such a
+    /// task is a part of another poll, that of its [`LocalSet`].
+    ///
+    /// # Errors
+    /// None.
+    ///
+    /// # Panics
+    /// Outside a `LocalSet`.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(local::spawn_named(future, self.name))
+    }
+
+    /// As [`LocalSet::spawn_local`].
+    ///
+    /// # Errors
+    /// None.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, set: &LocalSet) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(set.spawn_named(future, self.name))
     }
 
     /// As [`spawn_blocking`](crate::spawn_blocking).

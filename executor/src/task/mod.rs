@@ -15,8 +15,10 @@ mod cell;
 mod error;
 mod id;
 mod join;
-mod join_set;
+pub mod join_set;
 mod list;
+mod local;
+mod local_key;
 mod raw;
 mod registry;
 mod state;
@@ -32,8 +34,15 @@ pub use preempt_sysmon::policy::Preemption;
 
 pub(crate) use builder::Named;
 pub(crate) use list::List;
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
+pub use local_key::{AccessError, LocalKey};
 pub(crate) use registry::Registry;
 pub(crate) use waker::is_task_waker;
+
+/// Futures that are returned by functions that are not `async`.
+pub mod futures {
+    pub use super::local_key::TaskLocalFuture;
+}
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
@@ -78,7 +87,7 @@ pub(crate) struct Task(NonNull<Header>);
 
 // SAFETY: the header is shared by design: the state is atomic, everything else is governed by it.
 // A task that is reachable from several threads was made from a `Send` future, or its `Schedule`
-// runs it on one thread only (`spawn_blocking`, whose future is `Send` too).
+// sees to it that the future is polled and dropped on one thread only (`local.rs`).
 unsafe impl Send for Task {}
 // SAFETY: as above.
 unsafe impl Sync for Task {}
