@@ -7,12 +7,13 @@
 //! handler has returned, outside of any signal context.
 
 use super::allocator;
-use super::asleep;
 use super::leaf;
+use super::reach;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
+use super::thread_status;
 use crate::context;
-use crate::scheduler::{Machine, Scheduler, Seat, detach};
+use crate::scheduler::{Expected, Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
 use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
@@ -122,6 +123,7 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     if unsafe { libc::sigaction(signal, &raw const action, previous.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    reach::installed(action.sa_sigaction);
     // SAFETY: `sigaction` has filled it in.
     Ok(unsafe { previous.assume_init() })
 }
@@ -138,10 +140,18 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     if signal == 0 {
         return Interrupted::Done;
     }
-    if asleep::is_asleep(thread) {
+    if thread_status::is_asleep(thread) {
         return Interrupted::Asleep;
     }
-    if machine.expect_signal() && send(thread, signal) {
+    if !reach::is_worth_sending(signal) {
+        return Interrupted::Done;
+    }
+    match machine.expect_signal() {
+        Expected::Already => return Interrupted::Done,
+        Expected::Again => reach::missed(signal, thread),
+        Expected::Now => {}
+    }
+    if send(thread, signal) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
@@ -205,6 +215,7 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         call_previous(signal, info, context);
         return;
     }
+    reach::arrived();
     // SAFETY: `context` is this handler's third argument.
     if !unsafe { is_on_signal_stack(context.cast()) } {
         // The monitor will find that nothing helps and hand the processor off.
