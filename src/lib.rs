@@ -41,6 +41,7 @@
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
 //! | files and directories, the standard streams | [`fs`], [`io`] |
+//! | signals of the operating system | [`signal`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
@@ -60,6 +61,8 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
+#[cfg(unix)]
+pub use preempt_executor::signal;
 pub use preempt_executor::{fs, io, runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 

@@ -10,6 +10,7 @@
 //! | [`time`] | timers |
 //! | [`fs`] | files and directories |
 //! | [`io`] | the standard streams |
+//! | `signal` | signals of the operating system (Unix) |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -29,6 +30,8 @@ mod preempt;
 mod report;
 #[cfg(not(loom))]
 pub mod runtime;
+#[cfg(all(unix, not(loom)))]
+pub mod signal;
 mod sync;
 #[cfg(not(loom))]
 pub mod task;

@@ -31,6 +31,8 @@ mod text;
 #[path = "unsupported.rs"]
 mod handler;
 
+#[cfg(unix)]
+pub(crate) use handler::with_installed_signal;
 pub(crate) use handler::{
     install, interrupt, prepare, prepare_signal_mask, refused_while_switching,
 };
