@@ -40,13 +40,14 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
+//! | sockets; reading and writing | [`net`], [`io`] |
 //! | files and directories, the standard streams | [`fs`], [`io`] |
 //! | signals of the operating system | [`signal`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
-//! Names and semantics are tokio's wherever tokio has them. Sockets are not there.
+//! Names and semantics are tokio's wherever tokio has them.
 //!
 //! # Limits
 //!
@@ -63,7 +64,7 @@
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
 #[cfg(unix)]
 pub use preempt_executor::signal;
-pub use preempt_executor::{fs, io, runtime, spawn, time};
+pub use preempt_executor::{fs, io, net, runtime, spawn, time};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {

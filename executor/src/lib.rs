@@ -8,8 +8,9 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | [`net`], [`io`] | sockets; reading and writing, the standard streams |
+//! | `netpoll` | readiness of I/O resources |
 //! | [`fs`] | files and directories |
-//! | [`io`] | the standard streams |
 //! | `signal` | signals of the operating system (Unix) |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
@@ -19,11 +20,17 @@ mod blocking;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
+mod coop;
+#[cfg(not(loom))]
 pub mod fs;
 #[cfg(not(loom))]
 pub mod io;
 #[cfg(not(loom))]
 mod metrics;
+#[cfg(not(loom))]
+pub mod net;
+#[cfg(not(loom))]
+mod netpoll;
 #[cfg(not(loom))]
 mod preempt;
 #[cfg(not(loom))]
@@ -47,6 +54,13 @@ mod scheduler;
 mod scheduler {
     pub(crate) mod idle;
     pub(crate) mod parker;
+}
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+mod netpoll {
+    pub(crate) mod interest;
+    pub(crate) mod ready;
+    pub(crate) mod scheduled_io;
 }
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]

@@ -31,6 +31,7 @@ pub(crate) use seat::Seat;
 use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
+use crate::netpoll::Netpoll;
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor};
@@ -125,6 +126,7 @@ pub(crate) struct Scheduler {
     pub(crate) machines: Machines,
     pub(crate) monitor: Monitor,
     pub(crate) timers: Timers,
+    pub(crate) netpoll: Netpoll,
     pub(crate) registry: Registry,
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
@@ -150,6 +152,7 @@ impl Scheduler {
             machines: Machines::default(),
             monitor,
             timers: Timers::new(count),
+            netpoll: Netpoll::default(),
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
@@ -351,6 +354,7 @@ impl Scheduler {
         self.closed.store(true, SeqCst);
         self.registry.close();
         self.timers.fire_all();
+        self.netpoll.close();
         for processor in &self.processors {
             if let Some(slice) = processor.watch.observe() {
                 processor.request(slice);
