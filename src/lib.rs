@@ -42,6 +42,7 @@
 //! | timers | [`time`] |
 //! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
 //! | files and directories | [`fs`] |
+//! | signals of the operating system | [`signal`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
@@ -62,6 +63,8 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
+#[cfg(unix)]
+pub use preempt_executor::signal;
 pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
 

@@ -37,6 +37,8 @@ const RESERVED: [i32; 7] = [
 
 /// The signal that is installed; zero: none yet.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// Held while a handler is installed that may be the preemption signal's.
+static INSTALLING: Mutex<()> = Mutex::const_new(());
 /// What was installed before, if it was a function, and whether it takes three arguments.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
 static PREVIOUS_TAKES_INFO: AtomicI32 = AtomicI32::new(0);
@@ -74,8 +76,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         // libc is then a part of the program's own text, and no address tells them apart.
         return Err(io::Error::from(io::ErrorKind::Unsupported));
     }
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let _one_at_a_time = ONE_AT_A_TIME.lock();
+    let _one_at_a_time = INSTALLING.lock();
     match SIGNAL.load(Relaxed) {
         0 => {}
         installed if installed == signal => return Ok(()),
@@ -108,6 +109,13 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
     SIGNAL.store(signal, Relaxed);
     allocator::check();
     Ok(())
+}
+
+/// Calls `f` with the preemption signal, if its handler is installed. None is installed meanwhile.
+pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
+    let _installing = INSTALLING.lock();
+    let signal = SIGNAL.load(Relaxed);
+    f((signal != 0).then_some(signal))
 }
 
 fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
@@ -212,6 +220,7 @@ unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
     if !unsafe { is_ours(info) } {
+        crate::signal::unix::arrived_beside_preemption(signal);
         call_previous(signal, info, context);
         return;
     }

@@ -40,6 +40,8 @@ mod unwind;
 #[path = "unsupported.rs"]
 mod handler;
 
+#[cfg(unix)]
+pub(crate) use handler::with_installed_signal;
 pub(crate) use handler::{
     install, interrupt, prepare, prepare_signal_mask, refused_while_switching,
 };
