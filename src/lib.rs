@@ -42,12 +42,14 @@
 //! | timers | [`time`] |
 //! | several futures at once | [`select!`], [`join!`], [`try_join!`] |
 //! | channels and locks between tasks | [`sync`] |
-//! | files and directories, the standard streams | [`fs`], [`io`] |
+//! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
+//! | files and directories | [`fs`] |
+//! | signals of the operating system | [`signal`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
-//! Names and semantics are tokio's wherever tokio has them. Sockets are not there.
+//! Names and semantics are tokio's wherever tokio has them.
 //!
 //! # Limits
 //!
@@ -63,7 +65,9 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{fs, io, runtime, spawn, task_local, time};
+#[cfg(unix)]
+pub use preempt_executor::signal;
+pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
 pub use tokio::{join, pin, select, try_join};
 

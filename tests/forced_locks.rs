@@ -42,16 +42,21 @@ fn storm(
     });
 }
 
-/// A storm on a fresh runtime, beside two hogs. On one core each task may soon be blocked and handed
-/// off; the hogs see to it that polls are suspended in any case.
+/// A storm on a fresh runtime, beside two hogs.
 fn storm_on(builder: &mut Builder, round: impl Fn(usize) + Send + Sync + 'static) {
+    storm_of(TASKS, builder, round);
+}
+
+/// On one core each task may soon be blocked and handed off; the hogs see to it that polls are
+/// suspended in any case.
+fn storm_of(tasks: usize, builder: &mut Builder, round: impl Fn(usize) + Send + Sync + 'static) {
     let runtime = builder.build().unwrap();
     let stop = Stop::new();
     for _ in 0..2 {
         let stop = stop.signal();
         runtime.spawn(async move { stop.spin() });
     }
-    storm(&runtime, TASKS, ROUNDS, round);
+    storm(&runtime, tasks, ROUNDS, round);
     eventually("polls are suspended", || runtime.metrics().detaches > 0);
 }
 
@@ -305,8 +310,7 @@ fn channels_of_std() {
         let from_bounded = Mutex::new(from_bounded);
         let sum = Arc::new(AtomicUsize::new(0));
         let total = sum.clone();
-        let runtime = builder.build().unwrap();
-        storm(&runtime, 12, ROUNDS, move |task| {
+        storm_of(12, builder, move |task| {
             work_slices(1);
             // Three senders and three receivers of each.
             let received = match task {
@@ -317,7 +321,6 @@ fn channels_of_std() {
             };
             total.fetch_add(received, SeqCst);
         });
-        assert!(runtime.metrics().detaches > 0);
         assert_eq!(sum.load(SeqCst), 3 * ROUNDS * 101);
     });
 }
@@ -332,8 +335,7 @@ fn channels_of_crossbeam() {
         ];
         let sum = Arc::new(AtomicUsize::new(0));
         let total = sum.clone();
-        let runtime = builder.build().unwrap();
-        storm(&runtime, 6, ROUNDS, move |task| {
+        storm_of(6, builder, move |task| {
             let (sender, receiver) = &channels[task / 2];
             work_slices(1);
             if task % 2 == 0 {

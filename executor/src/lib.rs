@@ -8,9 +8,10 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
+//! | [`net`], [`io`] | sockets; reading and writing, the standard streams |
 //! | `netpoll` | readiness of I/O resources |
 //! | [`fs`] | files and directories |
-//! | [`io`] | traits and utilities; the standard streams |
+//! | `signal` | signals of the operating system (Unix) |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -27,7 +28,8 @@ pub mod io;
 #[cfg(not(loom))]
 mod metrics;
 #[cfg(not(loom))]
-#[expect(dead_code, reason = "the types that are built on it follow")]
+pub mod net;
+#[cfg(not(loom))]
 mod netpoll;
 #[cfg(not(loom))]
 mod preempt;
@@ -35,6 +37,8 @@ mod preempt;
 mod report;
 #[cfg(not(loom))]
 pub mod runtime;
+#[cfg(all(unix, not(loom)))]
+pub mod signal;
 mod sync;
 #[cfg(not(loom))]
 pub mod task;

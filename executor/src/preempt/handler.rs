@@ -7,12 +7,13 @@
 //! handler has returned, outside of any signal context.
 
 use super::allocator;
-use super::asleep;
 use super::leaf;
+use super::reach;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
+use super::thread_status;
 use crate::context;
-use crate::scheduler::{Machine, Scheduler, Seat, detach};
+use crate::scheduler::{Expected, Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
 use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
@@ -36,6 +37,8 @@ const RESERVED: [i32; 7] = [
 
 /// The signal that is installed; zero: none yet.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// Held while a handler is installed that may be the preemption signal's.
+static INSTALLING: Mutex<()> = Mutex::const_new(());
 /// What was installed before, if it was a function, and whether it takes three arguments.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
 static PREVIOUS_TAKES_INFO: AtomicI32 = AtomicI32::new(0);
@@ -73,8 +76,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         // libc is then a part of the program's own text, and no address tells them apart.
         return Err(io::Error::from(io::ErrorKind::Unsupported));
     }
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let _one_at_a_time = ONE_AT_A_TIME.lock();
+    let _one_at_a_time = INSTALLING.lock();
     match SIGNAL.load(Relaxed) {
         0 => {}
         installed if installed == signal => return Ok(()),
@@ -109,6 +111,13 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Calls `f` with the preemption signal, if its handler is installed. None is installed meanwhile.
+pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
+    let _installing = INSTALLING.lock();
+    let signal = SIGNAL.load(Relaxed);
+    f((signal != 0).then_some(signal))
+}
+
 fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
     // SAFETY: all zeros is a valid `sigaction`: no flags, an empty mask.
@@ -122,6 +131,7 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     if unsafe { libc::sigaction(signal, &raw const action, previous.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    reach::installed(action.sa_sigaction);
     // SAFETY: `sigaction` has filled it in.
     Ok(unsafe { previous.assume_init() })
 }
@@ -138,10 +148,18 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     if signal == 0 {
         return Interrupted::Done;
     }
-    if asleep::is_asleep(thread) {
+    if thread_status::is_asleep(thread) {
         return Interrupted::Asleep;
     }
-    if machine.expect_signal() && send(thread, signal) {
+    if !reach::is_worth_sending(signal) {
+        return Interrupted::Done;
+    }
+    match machine.expect_signal() {
+        Expected::Already => return Interrupted::Done,
+        Expected::Again => reach::missed(signal, thread),
+        Expected::Now => {}
+    }
+    if send(thread, signal) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
@@ -202,9 +220,11 @@ unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
     if !unsafe { is_ours(info) } {
+        crate::signal::unix::arrived_beside_preemption(signal);
         call_previous(signal, info, context);
         return;
     }
+    reach::arrived();
     // SAFETY: `context` is this handler's third argument.
     if !unsafe { is_on_signal_stack(context.cast()) } {
         // The monitor will find that nothing helps and hand the processor off.

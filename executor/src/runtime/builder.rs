@@ -120,6 +120,11 @@ impl Builder {
 
     /// The signal of forced preemption. The default is `SIGURG`, as in Go. It is chosen once per
     /// process; `build` fails if another runtime uses another one.
+    ///
+    /// The application may use the signal, too, if it installs its handler before the first runtime is
+    /// built: it is called for all signals but the runtime's own. A handler that is installed later
+    /// should call the one that was there. If it does not, the runtime says so on standard error and
+    /// hands polls off until its own handler is back.
     pub fn preemption_signal(&mut self, signal: i32) -> &mut Self {
         self.config.preemption_signal = signal;
         self

@@ -26,7 +26,7 @@ pub(crate) mod worker;
 
 pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{detach, on_checkpoint};
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Expected, Machine};
 pub(crate) use seat::Seat;
 
 use crate::blocking::BlockingPool;
