@@ -1,14 +1,17 @@
-//! Threads for code that blocks: `spawn_blocking` and `block_in_place`.
+//! Threads for code that blocks: `spawn_blocking`, files and standard streams, and
+//! `block_in_place`.
 
 use crate::context::{self, BlockedBy};
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::sync::{Condvar, Critical, Mutex};
-use crate::task::{self, JoinHandle, Runnable, Unregistered};
+use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,11 +23,13 @@ pub(crate) struct BlockingPool {
     one_left: Condvar,
     most_threads: usize,
     keep_alive: Duration,
+    /// Closures that are queued or running.
+    at_work: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Inner {
-    queue: VecDeque<Runnable>,
+    queue: VecDeque<(Runnable, AtClose)>,
     /// Threads that take jobs.
     threads: usize,
     /// Threads that have not ended: also those that take no more jobs and run the stop hook.
@@ -34,8 +39,51 @@ struct Inner {
     closed: bool,
 }
 
+/// What becomes of a job that no thread has begun when the pool closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtClose {
+    Cancel,
+    /// It is done first. For writes: their callers were told that the bytes were taken.
+    Run,
+}
+
 /// A closure as a future that is ready at its first poll.
 struct Job<F>(Option<F>);
+
+/// Counts a job as work that is going on, from its birth until its task is complete. Such tasks are
+/// in no registry: they run once, on a thread of the pool.
+struct AtWork(Handle);
+
+impl AtWork {
+    fn new(handle: &Handle) -> Self {
+        handle.scheduler().blocking.at_work.fetch_add(1, SeqCst);
+        AtWork(handle.clone())
+    }
+}
+
+impl Schedule for AtWork {
+    /// Never called: such a task is scheduled from birth until it runs, and then runs to its end.
+    fn schedule(&self, runnable: Runnable) {
+        drop(runnable);
+    }
+
+    /// Never called, see `schedule`.
+    fn reschedule(&self, runnable: Runnable) {
+        drop(runnable);
+    }
+
+    fn release(&self, _header: &TaskHeader) -> bool {
+        let scheduler = self.0.scheduler();
+        // Whoever waits for the job has been woken. A stopped clock moves on when there is no such
+        // work any more.
+        if scheduler.blocking.at_work.fetch_sub(1, SeqCst) == 1
+            && scheduler.timers.clock.is_stopped()
+        {
+            scheduler.unpark(0);
+        }
+        false
+    }
+}
 
 impl<F> Unpin for Job<F> {}
 
@@ -58,6 +106,7 @@ impl BlockingPool {
             one_left: Condvar::new(),
             most_threads: config.max_blocking_threads,
             keep_alive: config.blocking_keep_alive,
+            at_work: AtomicUsize::new(0),
         }
     }
 
@@ -65,26 +114,39 @@ impl BlockingPool {
         self.inner.lock().threads
     }
 
-    fn push(&self, runnable: Runnable, handle: &Handle) {
+    /// Whether a closure is queued or running.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.at_work.load(SeqCst) > 0
+    }
+
+    /// Queues a job, or cancels it if the pool is closed.
+    ///
+    /// # Errors
+    /// When there is no thread, and the system makes none. Nothing is queued then.
+    fn push(&self, runnable: Runnable, at_close: AtClose, handle: &Handle) -> io::Result<()> {
         let mut inner = self.inner.lock();
         if inner.closed {
             drop(inner);
             runnable.shut_down();
-            return;
+            return Ok(());
         }
-        inner.queue.push_back(runnable);
+        inner.queue.push_back((runnable, at_close));
         if inner.idle >= inner.queue.len() {
             self.changed.notify_one();
         } else if inner.threads < self.most_threads {
             inner.threads += 1;
             inner.alive += 1;
             drop(inner);
-            self.start_thread(handle);
+            return self.start_thread(handle);
         }
+        Ok(())
     }
 
     /// Starts the thread that was counted already.
-    fn start_thread(&self, handle: &Handle) {
+    ///
+    /// # Errors
+    /// When it was to be the only one. All jobs are cancelled then: nobody would do them.
+    fn start_thread(&self, handle: &Handle) -> io::Result<()> {
         let body = {
             let handle = handle.clone();
             move || {
@@ -96,14 +158,21 @@ impl BlockingPool {
                 context::end_thread_hooks();
             }
         };
-        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else { return };
+        let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else {
+            return Ok(());
+        };
         let mut inner = self.inner.lock();
         inner.threads -= 1;
         let stuck = inner.threads == 0;
+        let abandoned = if stuck { std::mem::take(&mut inner.queue) } else { VecDeque::new() };
         drop(inner);
         self.left();
-        assert!(!stuck, "`spawn_blocking` needs a thread and the system gives none: {error}");
+        if stuck {
+            abandoned.into_iter().for_each(|(runnable, _)| runnable.shut_down());
+            return Err(error);
+        }
         report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        Ok(())
     }
 
     /// The life of a thread of the pool.
@@ -126,7 +195,7 @@ impl BlockingPool {
         let deadline = Instant::now() + self.keep_alive;
         let mut in_time = true;
         loop {
-            if let Some(runnable) = inner.queue.pop_front() {
+            if let Some((runnable, _)) = inner.queue.pop_front() {
                 return Some(runnable);
             }
             if inner.closed || !in_time {
@@ -139,15 +208,20 @@ impl BlockingPool {
         }
     }
 
-    /// Takes no more jobs, and cancels those that no thread has begun.
+    /// Takes no more jobs, and cancels those that no thread has begun, see [`AtClose`].
     pub(crate) fn close(&self) {
-        let queue = {
+        let cancelled = {
             let mut inner = self.inner.lock();
             inner.closed = true;
-            std::mem::take(&mut inner.queue)
+            let (run, cancel): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut inner.queue)
+                .into_iter()
+                .partition(|(_, at_close)| *at_close == AtClose::Run);
+            // Whoever queued them has seen to a thread, and no thread ends before the queue does.
+            inner.queue = run;
+            cancel
         };
         self.changed.notify_all();
-        queue.into_iter().for_each(Runnable::shut_down);
+        cancelled.into_iter().for_each(|(runnable, _)| runnable.shut_down());
     }
 
     /// Waits until all threads have ended. `false`: not before the deadline.
@@ -172,6 +246,10 @@ impl Drop for Farewell<'_> {
 }
 
 /// Queues `work` for the pool of `handle`'s runtime.
+///
+/// # Panics
+/// When there is no thread for it.
+#[track_caller]
 pub(crate) fn spawn_blocking_on<F, T>(
     handle: &Handle,
     work: F,
@@ -181,10 +259,84 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, runnable, join) = task::new(Job(Some(work)), Unregistered, spawned_at);
+    match spawn_job(handle, work, AtClose::Cancel, AtWork::new(handle), spawned_at) {
+        Ok(join) => join,
+        Err(error) => panic!("`spawn_blocking` needs a thread and the system gives none: {error}"),
+    }
+}
+
+/// As [`spawn_blocking_on`], with a name, and an error in the place of the panic.
+pub(crate) fn try_spawn_blocking_on<F, T>(
+    handle: &Handle,
+    work: F,
+    name: Option<&str>,
+    spawned_at: &'static Location<'static>,
+) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let schedule = Named::new(AtWork::new(handle), name);
+    spawn_job(handle, work, AtClose::Cancel, schedule, spawned_at)
+}
+
+fn spawn_job<F, T, S>(
+    handle: &Handle,
+    work: F,
+    at_close: AtClose,
+    schedule: S,
+    spawned_at: &'static Location<'static>,
+) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    S: Schedule,
+{
+    let (task, runnable, join) =
+        task::new(Job(Some(work)), schedule, Preemption::Forced, spawned_at);
     drop(task);
-    handle.scheduler().blocking.push(runnable, handle);
-    join
+    handle.scheduler().blocking.push(runnable, at_close, handle)?;
+    Ok(join)
+}
+
+/// An operation of the system that blocks, on a thread of the current runtime's pool.
+#[derive(Debug)]
+pub(crate) struct Operation<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Operation<T> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Outside a runtime, and when there is no thread for it.
+    #[track_caller]
+    pub(crate) fn start(
+        at_close: AtClose,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Self> {
+        let handle = Handle::try_current().map_err(io::Error::other)?;
+        match spawn_job(&handle, work, at_close, AtWork::new(&handle), Location::caller()) {
+            Ok(join) => Ok(Operation(join)),
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("a blocking operation needs a thread and the system gives none: {error}"),
+            )),
+        }
+    }
+}
+
+/// Ready when it is done. An error: it was not done, as the runtime has shut down, or it panicked.
+impl<T> Future for Operation<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        Pin::new(&mut self.0).poll(cx).map_err(|error| {
+            if error.is_cancelled() {
+                io::Error::other("the runtime is shutting down; the operation was not begun")
+            } else {
+                io::Error::other(error)
+            }
+        })
+    }
 }
 
 /// Runs code that blocks without stalling the other tasks of this worker thread: its processor is

@@ -8,8 +8,10 @@
 //! | [`task`] | a task's memory and state, its handles |
 //! | `scheduler` | processors, machines, queues, sleeping and hand-off |
 //! | [`time`] | timers |
-//! | [`net`], [`io`] | sockets; reading and writing |
+//! | [`net`], [`io`] | sockets; reading and writing, the standard streams |
 //! | `netpoll` | readiness of I/O resources |
+//! | [`fs`] | files and directories |
+//! | `signal` | signals of the operating system (Unix) |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -19,6 +21,8 @@ mod blocking;
 mod context;
 #[cfg(not(loom))]
 mod coop;
+#[cfg(not(loom))]
+pub mod fs;
 #[cfg(not(loom))]
 pub mod io;
 #[cfg(not(loom))]
@@ -33,6 +37,8 @@ mod preempt;
 mod report;
 #[cfg(not(loom))]
 pub mod runtime;
+#[cfg(all(unix, not(loom)))]
+pub mod signal;
 mod sync;
 #[cfg(not(loom))]
 pub mod task;

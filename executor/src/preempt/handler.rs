@@ -7,14 +7,17 @@
 //! handler has returned, outside of any signal context.
 
 use super::allocator;
-use super::asleep;
+use super::leaf;
+use super::reach;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
+use super::thread_status;
 use crate::context;
-use crate::scheduler::{Machine, Scheduler, Seat, detach};
+use crate::scheduler::{Expected, Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
+use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::Backend;
+use preempt_fiber::{Backend, Stack};
 use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -34,6 +37,8 @@ const RESERVED: [i32; 7] = [
 
 /// The signal that is installed; zero: none yet.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
+/// Held while a handler is installed that may be the preemption signal's.
+static INSTALLING: Mutex<()> = Mutex::const_new(());
 /// What was installed before, if it was a function, and whether it takes three arguments.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
 static PREVIOUS_TAKES_INFO: AtomicI32 = AtomicI32::new(0);
@@ -71,8 +76,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         // libc is then a part of the program's own text, and no address tells them apart.
         return Err(io::Error::from(io::ErrorKind::Unsupported));
     }
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let _one_at_a_time = ONE_AT_A_TIME.lock();
+    let _one_at_a_time = INSTALLING.lock();
     match SIGNAL.load(Relaxed) {
         0 => {}
         installed if installed == signal => return Ok(()),
@@ -93,6 +97,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         ));
     }
     text::load()?;
+    leaf::find();
     let previous = replace_action(signal).map_err(|error| {
         let message = format!("signal {signal} cannot be the preemption signal: {error}");
         io::Error::new(error.kind(), message)
@@ -104,6 +109,13 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
     SIGNAL.store(signal, Relaxed);
     allocator::check();
     Ok(())
+}
+
+/// Calls `f` with the preemption signal, if its handler is installed. None is installed meanwhile.
+pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
+    let _installing = INSTALLING.lock();
+    let signal = SIGNAL.load(Relaxed);
+    f((signal != 0).then_some(signal))
 }
 
 fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
@@ -119,6 +131,7 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     if unsafe { libc::sigaction(signal, &raw const action, previous.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    reach::installed(action.sa_sigaction);
     // SAFETY: `sigaction` has filled it in.
     Ok(unsafe { previous.assume_init() })
 }
@@ -135,10 +148,18 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     if signal == 0 {
         return Interrupted::Done;
     }
-    if asleep::is_asleep(thread) {
+    if thread_status::is_asleep(thread) {
         return Interrupted::Asleep;
     }
-    if machine.expect_signal() && send(thread, signal) {
+    if !reach::is_worth_sending(signal) {
+        return Interrupted::Done;
+    }
+    match machine.expect_signal() {
+        Expected::Already => return Interrupted::Done,
+        Expected::Again => reach::missed(signal, thread),
+        Expected::Now => {}
+    }
+    if send(thread, signal) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
@@ -199,10 +220,17 @@ unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
     if !unsafe { is_ours(info) } {
+        crate::signal::unix::arrived_beside_preemption(signal);
         call_previous(signal, info, context);
         return;
     }
+    reach::arrived();
     // SAFETY: `context` is this handler's third argument.
+    if !unsafe { is_on_signal_stack(context.cast()) } {
+        // The monitor will find that nothing helps and hand the processor off.
+        return;
+    }
+    // SAFETY: as above.
     let at = unsafe { preempt_fiber::interrupted(context.cast()) };
     if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
         // Which machine this is cannot be told in the middle of a switch.
@@ -217,6 +245,21 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         // It came too late: the machine was signalled again or has moved on.
         _ => {}
     }
+}
+
+/// Whether the handler runs on the machine's signal stack. It does not if somebody has put a handler
+/// of theirs in front of it, without SA_ONSTACK, that passes the signals on: then what the kernel has
+/// saved is on the stack of the poll, just where a call would be injected.
+///
+/// # Safety
+/// `context` is the third argument of the running handler.
+unsafe fn is_on_signal_stack(context: *const libc::ucontext_t) -> bool {
+    // SAFETY: the caller's contract; the kernel has filled it in.
+    let stack = unsafe { &raw const (*context).uc_stack };
+    // SAFETY: as above.
+    let (start, bytes) = unsafe { ((*stack).ss_sp.addr(), (*stack).ss_size) };
+    let on_this_stack = 0_u8;
+    (&raw const on_this_stack).addr().wrapping_sub(start) < bytes
 }
 
 /// The seat of the machine that the interrupted code runs on.
@@ -256,12 +299,12 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     // The mask belongs to the kernel thread: the machine's, or with the kernel backend the fiber's.
     let is_kernel = fiber.as_ref().is_some_and(|fiber| fiber.backend() == Backend::Kernel);
     let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
-    let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    let stack = fiber.map_or(Stack { lo: 0, hi: 0 }, |fiber| fiber.stack());
     Situation {
-        in_requested_poll: seat.poll_is_to_leave(),
+        in_requested_poll: seat.poll_is_to_leave() && context::preemption() == Preemption::Forced,
         no_preempt_depth: checkpoint::no_preempt_depth(),
-        in_ordinary_text: text::is_ordinary(at.pc),
-        stack_left_bytes,
+        in_ordinary_text: text::is_ordinary(at.pc) || leaf::is_called_by_ordinary_code(at, stack),
+        stack_left_bytes: stack.remaining_bytes(at.sp),
         stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
         // The kernel's mask is the first 64 bits of libc's.
         // SAFETY: as above.

@@ -10,6 +10,12 @@ pub(crate) fn install(_signal: i32) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
+/// Calls `f` with the preemption signal: there is none.
+#[cfg(unix)]
+pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
+    f(None)
+}
+
 pub(crate) fn prepare() {}
 
 pub(crate) fn refused_while_switching() -> u64 {
