@@ -43,6 +43,8 @@
 //! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
 //! | files and directories | [`fs`] |
 //! | signals of the operating system | [`signal`] |
+//! | several futures at once | [`select!`], [`join!`], [`try_join!`] |
+//! | channels and locks between tasks | [`sync`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
@@ -67,6 +69,9 @@ pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
 pub use preempt_executor::signal;
 pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
 pub use preempt_macros::{main, preemptible, test};
+pub use tokio::{join, pin, select, try_join};
+
+pub mod sync;
 
 pub mod task {
     //! Tasks: spawning them, waiting for them, ending them.
