@@ -32,7 +32,7 @@ mod text;
 mod handler;
 
 #[cfg(unix)]
-pub(crate) use handler::with_installed_signal;
+pub(crate) use handler::share_signal;
 pub(crate) use handler::{
     install, interrupt, prepare, prepare_signal_mask, refused_while_switching,
 };

@@ -28,7 +28,8 @@ use atomic_waker::AtomicWaker;
 use std::io::{self, ErrorKind, PipeReader, Read};
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -42,9 +43,6 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 
 /// There is a byte for the thread, or will be in a moment.
 static RUNG: AtomicBool = AtomicBool::new(false);
-
-/// Somebody listens to the preemption signal, and its handler was there first.
-static BESIDE_PREEMPTION: AtomicBool = AtomicBool::new(false);
 
 /// What is known about one signal.
 struct State {
@@ -142,14 +140,7 @@ fn install(signal: i32) -> io::Result<()> {
         }
         _ => {}
     }
-    // No runtime installs its own meanwhile.
-    preempt::with_installed_signal(|preemption_signal| {
-        if preemption_signal == Some(signal) {
-            // Another handler in front of the runtime's would be called on the stack of the poll,
-            // where that one cannot do its work. It tells of what is not its own instead.
-            BESIDE_PREEMPTION.store(true, Relaxed);
-            return Ok(());
-        }
+    preempt::share_signal(signal, arrived, || {
         // The registry has a lock.
         let _critical = Critical::enter();
         // SAFETY: `arrived` is safe in a signal, see the module.
@@ -163,13 +154,6 @@ fn arrived(signal: i32) {
     // Release: by way of `RUNG` it pairs with `serve`.
     SIGNALS[signal as usize].arrived.store(true, Release);
     ring();
-}
-
-/// The preemption signal has arrived, and no runtime has sent it. Signal-safe.
-pub(crate) fn arrived_beside_preemption(signal: i32) {
-    if BESIDE_PREEMPTION.load(Relaxed) {
-        arrived(signal);
-    }
 }
 
 /// Makes the thread look. Signal-safe.

@@ -4,8 +4,6 @@
 
 mod delivery;
 
-pub(crate) use delivery::arrived_beside_preemption;
-
 use delivery::Listener;
 use std::ffi::c_int;
 use std::future::poll_fn;
