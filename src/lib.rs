@@ -42,7 +42,7 @@
 //! | timers | [`time`] |
 //! | sockets; reading and writing | [`net`], [`io`] |
 //! | files and directories, the standard streams | [`fs`], [`io`] |
-//! | signals of the operating system | [`signal`] |
+//! | signals of the operating system, child processes | [`signal`], [`process`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
@@ -62,9 +62,9 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-#[cfg(unix)]
-pub use preempt_executor::signal;
 pub use preempt_executor::{fs, io, net, runtime, spawn, time};
+#[cfg(unix)]
+pub use preempt_executor::{process, signal};
 pub use preempt_macros::{main, preemptible, test};
 
 pub mod task {

@@ -21,6 +21,7 @@
 //! `RUNG` not yet cleared: the thread clears it by a swap that reads the handler's, and looks at
 //! `arrived` after that.
 
+use super::SignalKind;
 use crate::preempt;
 use crate::report;
 use crate::sync::{Critical, Mutex};
@@ -57,11 +58,13 @@ struct Listening {
     /// Whether a handler is installed. It stays.
     installed: bool,
     listeners: Vec<Arc<Listener>>,
+    /// Called by the thread, for those of the library itself.
+    hook: Option<fn()>,
 }
 
 impl State {
     const fn new() -> Self {
-        let listening = Listening { installed: false, listeners: Vec::new() };
+        let listening = Listening { installed: false, listeners: Vec::new(), hook: None };
         State {
             arrived: AtomicBool::new(false),
             to_unblock: AtomicBool::new(false),
@@ -91,6 +94,22 @@ impl Listener {
 /// # Errors
 /// If the signal cannot be listened to, see [`signal`](super::signal).
 pub(super) fn listen(signal: i32) -> io::Result<Arc<Listener>> {
+    let listener = Arc::new(Listener::default());
+    listening(signal, |listening| listening.listeners.push(listener.clone()))?;
+    Ok(listener)
+}
+
+/// Has the thread call `hook` for each signal, instead of what it may have called until now. The
+/// hook neither waits nor panics.
+///
+/// # Errors
+/// If the signal cannot be listened to.
+pub(crate) fn call_on_each(kind: SignalKind, hook: fn()) -> io::Result<()> {
+    listening(kind.0, |listening| listening.hook = Some(hook))
+}
+
+/// Adds somebody who wants to hear of the signal. The first time installs the handler.
+fn listening(signal: i32, add: impl FnOnce(&mut Listening)) -> io::Result<()> {
     let state = state_of(signal)?;
     start_thread()?;
     let mut listening = state.listening.lock();
@@ -101,9 +120,8 @@ pub(super) fn listen(signal: i32) -> io::Result<Arc<Listener>> {
         state.to_unblock.store(true, Release);
         ring();
     }
-    let listener = Arc::new(Listener::default());
-    listening.listeners.push(listener.clone());
-    Ok(listener)
+    add(&mut listening);
+    Ok(())
 }
 
 /// Takes a listener out.
@@ -210,7 +228,13 @@ fn serve(mut bell: PipeReader) {
 
 /// Tells the listeners.
 fn pass_on(state: &State) {
-    let listeners = state.listening.lock().listeners.clone();
+    let (hook, listeners) = {
+        let listening = state.listening.lock();
+        (listening.hook, listening.listeners.clone())
+    };
+    if let Some(hook) = hook {
+        hook();
+    }
     for listener in listeners {
         // Release: pairs with `poll_arrived`.
         listener.arrived.store(true, Release);

@@ -4,6 +4,8 @@
 
 mod delivery;
 
+pub(crate) use delivery::call_on_each;
+
 use delivery::Listener;
 use std::ffi::c_int;
 use std::future::poll_fn;
