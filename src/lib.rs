@@ -40,8 +40,8 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
-//! | sockets; reading and writing | [`net`], [`io`] |
-//! | files and directories, the standard streams | [`fs`], [`io`] |
+//! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
+//! | files and directories | [`fs`] |
 //! | signals of the operating system, child processes | [`signal`], [`process`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
@@ -51,7 +51,8 @@
 //!
 //! # Limits
 //!
-//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc or in [`no_preempt`].
+//! * Signals need x86-64 Linux with glibc. They cannot stop code in libc (but `memcpy` and the like
+//!   that the program itself calls) or in [`no_preempt`].
 //! * What is tied to the kernel thread (its id, signal mask, affinity) does not move with a poll
 //!   that was detached; code that depends on it belongs into [`no_preempt`].
 //! * A statically linked allocator (mimalloc, jemalloc) may be stopped while it holds a lock of its
@@ -62,7 +63,7 @@
 //!   never detached or handed off.
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{fs, io, net, runtime, spawn, time};
+pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
 #[cfg(unix)]
 pub use preempt_executor::{process, signal};
 pub use preempt_macros::{main, preemptible, test};
@@ -73,6 +74,50 @@ pub mod task {
     //! [`spawn`] starts a task and returns a [`JoinHandle`]; dropping the handle detaches the task.
     //! A panic stays in its task and comes out of the handle as a [`JoinError`]. Code that blocks
     //! has [`spawn_blocking`] and [`block_in_place`]; code that computes may stay where it is.
+    //!
+    //! A future that is not `Send` runs in a [`LocalSet`], on the thread that polls the set:
+    //!
+    //! ```
+    //! use preempt::task::{LocalSet, spawn_local};
+    //! use std::rc::Rc;
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() {
+    //! let number = Rc::new(7);
+    //! let task = async { spawn_local(async move { *number }).await };
+    //! assert_eq!(LocalSet::new().run_until(task).await.unwrap(), 7);
+    //! # }
+    //! ```
+    //!
+    //! Values that belong to a task are declared by [`task_local!`](crate::task_local):
+    //!
+    //! ```
+    //! preempt::task_local! {
+    //!     static USER: String;
+    //! }
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() {
+    //! let task = preempt::spawn(USER.scope("me".to_owned(), async { USER.with(String::len) }));
+    //! assert_eq!(task.await.unwrap(), 2);
+    //! # }
+    //! ```
+    //!
+    //! [`Builder`] gives a task a name, and says how far its polls may be preempted:
+    //!
+    //! ```
+    //! use preempt::task::{Builder, Preemption};
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() -> std::io::Result<()> {
+    //! let sum = Builder::new()
+    //!     .name("sums up")
+    //!     .preemption(Preemption::Cooperative)
+    //!     .spawn(async { (0..10).sum::<u32>() })?;
+    //! assert_eq!(sum.await?, 45);
+    //! # Ok(())
+    //! # }
+    //! ```
 
     pub use preempt_checkpoint::yield_now;
     pub use preempt_executor::task::*;

@@ -11,9 +11,13 @@ mod forced_support;
 use forced_support::*;
 use preempt::runtime::{Builder, Runtime};
 use preempt::task::JoinSet;
+use preempt::time::{Duration, sleep};
 use std::cell::RefCell;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex, Once, OnceLock, RwLock, mpsc};
+use std::task::{Context, Wake, Waker};
 
 const TASKS: usize = 10;
 const ROUNDS: usize = 12;
@@ -38,16 +42,21 @@ fn storm(
     });
 }
 
-/// A storm on a fresh runtime, beside two hogs. On one core each task may soon be blocked and handed
-/// off; the hogs see to it that polls are suspended in any case.
+/// A storm on a fresh runtime, beside two hogs.
 fn storm_on(builder: &mut Builder, round: impl Fn(usize) + Send + Sync + 'static) {
+    storm_of(TASKS, builder, round);
+}
+
+/// On one core each task may soon be blocked and handed off; the hogs see to it that polls are
+/// suspended in any case.
+fn storm_of(tasks: usize, builder: &mut Builder, round: impl Fn(usize) + Send + Sync + 'static) {
     let runtime = builder.build().unwrap();
     let stop = Stop::new();
     for _ in 0..2 {
         let stop = stop.signal();
         runtime.spawn(async move { stop.spin() });
     }
-    storm(&runtime, TASKS, ROUNDS, round);
+    storm(&runtime, tasks, ROUNDS, round);
     eventually("polls are suspended", || runtime.metrics().detaches > 0);
 }
 
@@ -90,6 +99,62 @@ fn a_mutex_wanted_by_more_tasks_than_there_may_be_threads() {
         let theirs = lock.clone();
         storm(&runtime, MANY, 1, move |_| change(&mut theirs.lock().unwrap()));
         assert_eq!(*lock.lock().unwrap(), MANY);
+    });
+}
+
+/// A waker of a combinator: takes the combinator's lock, as polling it does.
+struct LockingWaker {
+    lock: Arc<Mutex<()>>,
+    woken: Arc<AtomicUsize>,
+}
+
+impl Wake for LockingWaker {
+    fn wake(self: Arc<Self>) {
+        drop(self.lock.lock().unwrap());
+        self.woken.fetch_add(1, SeqCst);
+    }
+}
+
+/// A poll is suspended with the lock that the waker of a timer takes. The timer is due, and its waker
+/// waits for the lock: neither the monitor nor a machine may wait with it, as the poll ends only when
+/// other tasks have run for a while.
+#[test]
+fn a_waker_of_a_timer_that_waits_for_a_suspended_poll() {
+    on_each(|builder| {
+        let runtime = builder.build().unwrap();
+        let lock = Arc::new(Mutex::new(()));
+        let woken = Arc::new(AtomicUsize::new(0));
+        let ticks = Arc::new(AtomicUsize::new(0));
+        let holder = runtime.spawn({
+            let (lock, ticks) = (lock.clone(), ticks.clone());
+            async move {
+                let _guard = lock.lock().unwrap();
+                while ticks.load(SeqCst) < 30 {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+        eventually("the lock is held", || lock.try_lock().is_err());
+        let waiter = runtime.spawn({
+            let woken = woken.clone();
+            async move {
+                let waker = Waker::from(Arc::new(LockingWaker { lock, woken }));
+                let mut timer = pin!(sleep(Duration::from_millis(1)));
+                assert!(timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                // The timer lives on while its waker is called.
+                sleep(Duration::from_millis(200)).await;
+                timer.await;
+            }
+        });
+        runtime.block_on(async {
+            while ticks.load(SeqCst) < 30 {
+                preempt::spawn(sleep(Duration::from_millis(1))).await.unwrap();
+                ticks.fetch_add(1, SeqCst);
+            }
+            holder.await.unwrap();
+            waiter.await.unwrap();
+        });
+        eventually("the waker returns", || woken.load(SeqCst) == 1);
     });
 }
 
@@ -207,8 +272,7 @@ fn channels_of_std() {
         let from_bounded = Mutex::new(from_bounded);
         let sum = Arc::new(AtomicUsize::new(0));
         let total = sum.clone();
-        let runtime = builder.build().unwrap();
-        storm(&runtime, 12, ROUNDS, move |task| {
+        storm_of(12, builder, move |task| {
             work_slices(1);
             // Three senders and three receivers of each.
             let received = match task {
@@ -219,7 +283,6 @@ fn channels_of_std() {
             };
             total.fetch_add(received, SeqCst);
         });
-        assert!(runtime.metrics().detaches > 0);
         assert_eq!(sum.load(SeqCst), 3 * ROUNDS * 101);
     });
 }
@@ -234,8 +297,7 @@ fn channels_of_crossbeam() {
         ];
         let sum = Arc::new(AtomicUsize::new(0));
         let total = sum.clone();
-        let runtime = builder.build().unwrap();
-        storm(&runtime, 6, ROUNDS, move |task| {
+        storm_of(6, builder, move |task| {
             let (sender, receiver) = &channels[task / 2];
             work_slices(1);
             if task % 2 == 0 {

@@ -9,7 +9,7 @@ mod forced_support;
 
 use forced_support::*;
 use preempt::runtime::Backend;
-use preempt::task::JoinSet;
+use preempt::task::{self, JoinSet};
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -215,12 +215,19 @@ fn without_any_thread_blocking_work_is_refused() {
                 println!("{SKIPPED}");
                 return;
             }
+            let drops = Count::default();
+            let counts = CountsDrop(drops.clone());
+            let refused = task::Builder::new().spawn_blocking_on(|| drop(counts), runtime.handle());
+            assert!(refused.is_err());
+            assert_eq!(drops.get(), 1);
+            let message = panic_message(|| drop(runtime.spawn_blocking(|| ())));
+            assert!(message.contains("the system gives none"), "{message}");
             runtime.block_on(async {
                 let error = preempt::fs::read("/proc/self/stat").await.unwrap_err();
                 assert!(error.to_string().contains("needs a thread"), "{error}");
-                let message = panic_message(|| drop(preempt::task::spawn_blocking(|| ())));
-                assert!(message.contains("needs a thread"), "{message}");
             });
+            // Nothing is left that could not be waited for.
+            drop(runtime);
         },
         |child| child.succeeded(),
     );

@@ -7,7 +7,7 @@
 mod forced_support;
 
 use forced_support::*;
-use preempt::runtime::Builder;
+use preempt::runtime::{Builder, Runtime};
 use std::io::ErrorKind;
 use std::mem;
 use std::ptr;
@@ -31,14 +31,47 @@ extern "C" fn count_with_info(signal: i32, info: *mut libc::siginfo_t, context: 
     HANDLED.fetch_add(1, SeqCst);
 }
 
-/// Makes `handler` that of SIGURG.
-fn install(handler: usize, flags: i32) {
-    // SAFETY: all zeros is a valid `sigaction`; both handlers only touch atomics.
+/// What [`count_and_pass_on`] calls.
+static PASSED_TO: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count_and_pass_on(
+    signal: i32,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+    HANDLED.fetch_add(1, SeqCst);
+    let next = ptr::with_exposed_provenance::<()>(PASSED_TO.load(SeqCst));
+    // SAFETY: the runtime's handler, which takes three arguments.
+    let next = unsafe { mem::transmute::<*const (), Handler>(next) };
+    next(signal, info, context);
+}
+
+/// Makes `handler` that of SIGURG; returns what it was before.
+fn install(handler: usize, flags: i32) -> libc::sigaction {
+    // SAFETY: all zeros is a valid `sigaction`.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = handler;
+    action.sa_flags = flags | libc::SA_RESTART | libc::SA_ONSTACK;
+    replace(&action)
+}
+
+/// That of SIGURG.
+fn action() -> libc::sigaction {
+    // SAFETY: all zeros is a valid `sigaction`, and nothing is changed.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = handler;
-        action.sa_flags = flags | libc::SA_RESTART | libc::SA_ONSTACK;
-        assert_eq!(libc::sigaction(libc::SIGURG, &action, ptr::null_mut()), 0);
+        assert_eq!(libc::sigaction(libc::SIGURG, ptr::null(), &mut action), 0);
+        action
+    }
+}
+
+fn replace(action: &libc::sigaction) -> libc::sigaction {
+    // SAFETY: all zeros is a valid `sigaction`; the handlers here only touch atomics.
+    unsafe {
+        let mut previous: libc::sigaction = mem::zeroed();
+        assert_eq!(libc::sigaction(libc::SIGURG, action, &mut previous), 0);
+        previous
     }
 }
 
@@ -182,6 +215,89 @@ fn a_handler_in_front_that_uses_the_polls_stack_leaves_hand_off() {
             }
         },
         |child| child.succeeded(),
+    );
+}
+
+/// What the runtime says of a handler that keeps its signals.
+fn warnings(child: &Child) -> usize {
+    let tells = |line: &&str| {
+        line.contains("does not reach the runtime") && line.contains("`Builder::preemption_signal`")
+    };
+    child.stderr.lines().filter(tells).count()
+}
+
+/// More hogs than processors, so that there is always a reason to send signals.
+fn spawn_hogs(runtime: &Runtime, stop: &Stop) {
+    for _ in 0..3 {
+        let stop = stop.signal();
+        runtime.spawn(async move { stop.spin() });
+    }
+}
+
+/// Polls are suspended again and again, as long as other tasks come.
+fn preemption_goes_on(runtime: &Runtime) {
+    let detaches = runtime.metrics().detaches;
+    eventually("polls are suspended", || {
+        runtime.block_on(runtime.spawn(async {})).unwrap();
+        runtime.metrics().detaches > detaches + 20
+    });
+}
+
+/// The default action of SIGURG is to do nothing.
+#[test]
+fn an_action_that_replaces_the_runtimes_handler_is_reported_and_gets_no_more_signals() {
+    Child::each_backend(
+        "an_action_that_replaces_the_runtimes_handler_is_reported_and_gets_no_more_signals",
+        |backend| {
+            let runtime = builder(backend, 1).build().unwrap();
+            let stop = Stop::new();
+            spawn_hogs(&runtime, &stop);
+            preemption_goes_on(&runtime);
+            for action in [count as *const () as usize, libc::SIG_DFL, libc::SIG_IGN].repeat(2) {
+                let ours = install(action, 0);
+                eventually("signals are sent no more", || {
+                    let signals = runtime.metrics().signals;
+                    // Each gives the monitor a reason to look after the hogs.
+                    for _ in 0..30 {
+                        runtime.block_on(runtime.spawn(async {})).unwrap();
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    runtime.metrics().signals == signals
+                });
+                replace(&ours);
+                preemption_goes_on(&runtime);
+            }
+            assert!(HANDLED.load(SeqCst) > 0, "as long as it was not clear that it keeps them");
+        },
+        |child| {
+            child.succeeded();
+            assert_eq!(warnings(&child), 1, "{}", child.describe());
+        },
+    );
+}
+
+/// Libraries that share a signal do so: they call what was installed before them.
+#[test]
+fn a_handler_that_calls_the_runtimes_changes_nothing() {
+    Child::each_backend(
+        "a_handler_that_calls_the_runtimes_changes_nothing",
+        |backend| {
+            let runtime = builder(backend, 2).build().unwrap();
+            let stop = Stop::new();
+            spawn_hogs(&runtime, &stop);
+            preemption_goes_on(&runtime);
+            PASSED_TO.store(action().sa_sigaction, SeqCst);
+            install(count_and_pass_on as *const () as usize, libc::SA_SIGINFO);
+            for _ in 0..20 {
+                let handled = HANDLED.load(SeqCst);
+                preemption_goes_on(&runtime);
+                assert!(HANDLED.load(SeqCst) > handled);
+            }
+        },
+        |child| {
+            child.succeeded();
+            assert_eq!(warnings(&child), 0, "{}", child.describe());
+        },
     );
 }
 

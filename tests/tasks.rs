@@ -743,15 +743,18 @@ fn a_join_set_tells_ids_panics_and_cancellations() {
             let aborted = set.spawn(pending());
             aborted.abort();
             let mut seen = HashSet::new();
-            while let Some((id, result)) = set.join_next_with_id().await {
-                seen.insert(id);
-                match result {
-                    Ok(output) => assert_eq!((id, output), (fine, 7)),
-                    Err(error) if error.is_panic() => {
-                        assert_eq!((id, error.id()), (panics, panics))
+            while let Some(joined) = set.join_next_with_id().await {
+                let expected = match &joined {
+                    Ok((_, output)) => {
+                        assert_eq!(*output, 7);
+                        fine
                     }
-                    Err(error) => assert_eq!((id, error.id()), (aborted.id(), aborted.id())),
-                }
+                    Err(error) if error.is_panic() => panics,
+                    Err(_) => aborted.id(),
+                };
+                let id = joined.map_or_else(|error| error.id(), |(id, _)| id);
+                assert_eq!(id, expected);
+                seen.insert(id);
             }
             assert_eq!(seen.len(), 3);
         });

@@ -5,12 +5,13 @@ use crate::context::{self, BlockedBy};
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::sync::{Condvar, Critical, Mutex};
-use crate::task::{self, JoinHandle, Runnable, Unregistered};
+use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub(crate) struct BlockingPool {
     one_left: Condvar,
     most_threads: usize,
     keep_alive: Duration,
+    /// Closures that are queued or running.
+    at_work: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -47,6 +50,41 @@ pub(crate) enum AtClose {
 /// A closure as a future that is ready at its first poll.
 struct Job<F>(Option<F>);
 
+/// Counts a job as work that is going on, from its birth until its task is complete. Such tasks are
+/// in no registry: they run once, on a thread of the pool.
+struct AtWork(Handle);
+
+impl AtWork {
+    fn new(handle: &Handle) -> Self {
+        handle.scheduler().blocking.at_work.fetch_add(1, SeqCst);
+        AtWork(handle.clone())
+    }
+}
+
+impl Schedule for AtWork {
+    /// Never called: such a task is scheduled from birth until it runs, and then runs to its end.
+    fn schedule(&self, runnable: Runnable) {
+        drop(runnable);
+    }
+
+    /// Never called, see `schedule`.
+    fn reschedule(&self, runnable: Runnable) {
+        drop(runnable);
+    }
+
+    fn release(&self, _header: &TaskHeader) -> bool {
+        let scheduler = self.0.scheduler();
+        // Whoever waits for the job has been woken. A stopped clock moves on when there is no such
+        // work any more.
+        if scheduler.blocking.at_work.fetch_sub(1, SeqCst) == 1
+            && scheduler.timers.clock.is_stopped()
+        {
+            scheduler.unpark(0);
+        }
+        false
+    }
+}
+
 impl<F> Unpin for Job<F> {}
 
 impl<F: FnOnce() -> T, T> Future for Job<F> {
@@ -68,11 +106,17 @@ impl BlockingPool {
             one_left: Condvar::new(),
             most_threads: config.max_blocking_threads,
             keep_alive: config.blocking_keep_alive,
+            at_work: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn threads(&self) -> usize {
         self.inner.lock().threads
+    }
+
+    /// Whether a closure is queued or running.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.at_work.load(SeqCst) > 0
     }
 
     /// Queues a job, or cancels it if the pool is closed.
@@ -215,23 +259,41 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match spawn_job(handle, work, AtClose::Cancel, spawned_at) {
+    match spawn_job(handle, work, AtClose::Cancel, AtWork::new(handle), spawned_at) {
         Ok(join) => join,
         Err(error) => panic!("`spawn_blocking` needs a thread and the system gives none: {error}"),
     }
 }
 
-fn spawn_job<F, T>(
+/// As [`spawn_blocking_on`], with a name, and an error in the place of the panic.
+pub(crate) fn try_spawn_blocking_on<F, T>(
     handle: &Handle,
     work: F,
-    at_close: AtClose,
+    name: Option<&str>,
     spawned_at: &'static Location<'static>,
 ) -> io::Result<JoinHandle<T>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, runnable, join) = task::new(Job(Some(work)), Unregistered, spawned_at);
+    let schedule = Named::new(AtWork::new(handle), name);
+    spawn_job(handle, work, AtClose::Cancel, schedule, spawned_at)
+}
+
+fn spawn_job<F, T, S>(
+    handle: &Handle,
+    work: F,
+    at_close: AtClose,
+    schedule: S,
+    spawned_at: &'static Location<'static>,
+) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    S: Schedule,
+{
+    let (task, runnable, join) =
+        task::new(Job(Some(work)), schedule, Preemption::Forced, spawned_at);
     drop(task);
     handle.scheduler().blocking.push(runnable, at_close, handle)?;
     Ok(join)
@@ -252,7 +314,7 @@ impl<T: Send + 'static> Operation<T> {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<Self> {
         let handle = Handle::try_current().map_err(io::Error::other)?;
-        match spawn_job(&handle, work, at_close, Location::caller()) {
+        match spawn_job(&handle, work, at_close, AtWork::new(&handle), Location::caller()) {
             Ok(join) => Ok(Operation(join)),
             Err(error) => Err(io::Error::new(
                 error.kind(),

@@ -7,6 +7,7 @@
 //! | `HANDLE` | the runtime that `Handle::current` and `spawn` mean |
 //! | `BLOCKED_BY` | why `block_on` would stall other tasks here |
 //! | `TASK` | the task that is being polled |
+//! | `PREEMPTION` | how far the poll may be preempted that runs here |
 //! | `SIGNAL_MASK` | the signals that the thread blocks when a poll begins, with the kernel backend |
 //! | `THREAD_END` | the duty to call the hook for a thread's end |
 
@@ -14,7 +15,7 @@ use crate::preempt;
 use crate::runtime::{Config, Handle};
 use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint};
 use crate::sync::Critical;
-use crate::task::Id;
+use crate::task::{Id, Preemption};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Backend;
 use std::cell::{Cell, RefCell};
@@ -26,6 +27,7 @@ thread_local! {
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
     static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
     static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    static PREEMPTION: Cell<Preemption> = const { Cell::new(Preemption::Forced) };
     static SIGNAL_MASK: Cell<u64> = const { Cell::new(0) };
     static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
 }
@@ -218,6 +220,16 @@ pub(crate) fn is_in_task_of(scheduler: &Scheduler) -> bool {
     let _critical = Critical::enter();
     let is_own = |seat: &Seat| ptr::eq(&**seat.scheduler(), scheduler);
     task().is_some() && with_seat(|seat| seat.is_some_and(is_own))
+}
+
+/// Notes how far the next poll of this fiber may be preempted. Not to be called in a poll.
+pub(crate) fn set_preemption(allowed: Preemption) {
+    PREEMPTION.set(allowed);
+}
+
+/// How far the poll may be preempted that runs on this fiber. Signal-safe.
+pub(crate) fn preemption() -> Preemption {
+    PREEMPTION.get()
 }
 
 /// A seed that differs from thread to thread, never zero.

@@ -84,7 +84,8 @@ pub struct Refusals {
     pub stale: u64,
     /// In a `no_preempt` section, or in the runtime's own code.
     pub no_preempt: u64,
-    /// In libc, the dynamic linker, the unwinder, or code at an unknown address.
+    /// In libc (leaf functions called by ordinary code excepted), the dynamic linker, the unwinder, or
+    /// code at an unknown address.
     pub text: u64,
     /// Too little stack was left, or it was another stack.
     pub stack: u64,

@@ -22,6 +22,13 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
     }
 }
 
+/// Ends the process: an invariant that everything rests on is broken.
+#[cold]
+pub(crate) fn abort(message: fmt::Arguments<'_>) -> ! {
+    warn(format_args!("{message}; aborting"));
+    std::process::abort()
+}
+
 /// Calls user code that nobody waits for, so that its panic has nobody to go to.
 pub(crate) fn contain(what: &str, user_code: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(user_code)) {

@@ -67,6 +67,18 @@ impl<T> Mutex<T> {
         let inner = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Guard { inner: Some(inner), _critical: critical }
     }
+
+    /// The guard, unless somebody else has it.
+    #[cfg(not(loom))]
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let critical = Critical::enter();
+        let inner = match self.0.try_lock() {
+            Ok(inner) => inner,
+            Err(imp::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(imp::TryLockError::WouldBlock) => return None,
+        };
+        Some(Guard { inner: Some(inner), _critical: critical })
+    }
 }
 
 impl<T: Default> Default for Mutex<T> {

@@ -12,6 +12,8 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 
 mod common;
+#[path = "single_step/leaves.rs"]
+mod leaves;
 #[path = "single_step/stepping.rs"]
 mod stepping;
 #[path = "single_step/subjects.rs"]
@@ -23,7 +25,7 @@ mod unwinding;
 
 use common::{on_a_fiber, on_every_backend, pool_with};
 use std::sync::Mutex;
-use stepping::{Counts, step_through, step_through_switches};
+use stepping::{Counts, step_through, step_through_leaves, step_through_switches};
 use subjects::SUBJECTS;
 
 /// Signal handlers and counters are global.
@@ -73,6 +75,31 @@ fn every_instruction_can_be_interrupted() {
         assert_eq!(counts.trampoline_failures, 0, "{name}: {counts:?}");
         assert!(counts.trampoline_unwindings > 60, "{name}: {counts:?}");
     }
+}
+
+/// What `memcpy` and its like need to be async-safe points: no instruction of theirs takes it ill,
+/// and from each the caller is found, so that the return address is where their unwind tables say.
+#[test]
+fn every_instruction_of_a_leaf_function_of_libc_can_be_interrupted() {
+    let _guard = ONE_AT_A_TIME.lock();
+    stepping::install_handler();
+    on_every_backend(|builder| {
+        let pool = pool_with(builder.stack_bytes(1 << 20), 2);
+        let backend = pool.backend();
+        let second = pool.take_spare().unwrap();
+        let (expected, found, counts) = on_a_fiber(&pool, move || {
+            let _companion = stepping::Companion::start(second);
+            let expected = leaves::subject();
+            let (found, counts) = step_through_leaves(leaves::subject);
+            (expected, found, counts)
+        });
+        println!("leaves, backend {backend}: {counts:?}");
+        assert_eq!(expected, found);
+        assert!(counts.in_leaves > 1_000, "{counts:?}");
+        // The stubs that the linker puts into `.plt`, and nothing of libc.
+        assert!(counts.elsewhere * 100 < counts.in_leaves, "{counts:?}");
+        assert_eq!((counts.unwinding_failures, counts.trampoline_failures), (0, 0), "{counts:?}");
+    });
 }
 
 #[test]

@@ -136,6 +136,7 @@ pub fn preemptible(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// * `flavor = "multi_thread"` (the default): a pool of worker threads; `"current_thread"`: none.
 /// * `worker_threads = N`: how many workers, instead of one per CPU.
+/// * `start_paused = true`: the clock is stopped from the start (`flavor = "current_thread"` only).
 /// * `crate = path`: where to find the runtime, if not in `::preempt`.
 ///
 /// # Panics

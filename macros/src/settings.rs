@@ -57,6 +57,14 @@ impl Setting {
         }
     }
 
+    /// `true` or `false`, and where it stands.
+    pub(crate) fn boolean(&self) -> Result<(bool, Span)> {
+        match self.value("`true` or `false`")? {
+            Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Ok((value.value, value.span)),
+            other => Err(self.expected("`true` or `false`", other)),
+        }
+    }
+
     fn value(&self, kind: &str) -> Result<&Expr> {
         self.value.as_ref().ok_or_else(|| {
             let name = &self.name;

@@ -24,5 +24,5 @@ pub mod policy;
 mod watch;
 
 #[cfg(not(loom))]
-pub use monitor::{Interrupted, Monitor, MonitorThread, Scheduler};
+pub use monitor::{Interrupted, Kicked, Monitor, MonitorThread, Scheduler};
 pub use watch::{Slice, Watch};

@@ -1,9 +1,10 @@
 //! The monitor thread.
 //!
 //! It looks at every processor, decides by [`policy`](crate::policy), acts through the
-//! [`Scheduler`] and sleeps: see `pace.rs` for how long. Three things end its sleep early: the
+//! [`Scheduler`] and sleeps: see `pace.rs` for how long. Four things end its sleep early: the
 //! next timer, when every processor is in a poll and nobody else would fire it; [`Monitor::kick`];
-//! and the first work after a time in which nothing ran at all.
+//! an event, when every processor is in a long poll; and the first work after a time in which nothing
+//! ran at all.
 //!
 //! # Sleeping while nothing runs
 //! When all processors are parked and the pauses have grown to their longest, the monitor sleeps
@@ -14,14 +15,17 @@
 //! The monitor holds no lock while it sleeps and allocates nothing in its loop.
 
 use crate::pace::Pace;
-use crate::policy::{self, Decision, Limits, Poll, Waiting};
+use crate::policy::{self, Decision, Limits, Poll, Preemption, Waiting};
 use crate::watch::{Slice, Watch};
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// The shortest sleep that ends with an event; it is counted in milliseconds.
+const SHORTEST_POLL: Duration = Duration::from_millis(1);
 
 /// What the monitor needs of the executor. All of it may be called at any time from the monitor's
 /// thread and must not wait for a task.
@@ -42,6 +46,14 @@ pub trait Scheduler: Send + Sync + 'static {
     fn request(&self, processor: usize, slice: Slice);
     /// Sends a signal to the thread that is in the poll `slice`.
     fn interrupt(&self, processor: usize, slice: Slice) -> Interrupted;
+    /// Wakes whoever waits for an event that has come, if nobody has looked for a while.
+    fn poll_events(&self, now: Instant);
+    /// Whether somebody waits for events, and no thread sleeps until there is one.
+    fn is_unattended(&self) -> bool;
+    /// Sleeps until there is an event or a timer is due, and at most until the instant. `false`: some
+    /// other thread is about to. `is_kicked` is asked when a kick can end the sleep; if it is true
+    /// this returns at once.
+    fn sleep_until_event(&self, until: Instant, is_kicked: impl FnOnce() -> bool) -> bool;
     /// Called at every look: the time to make ready what the other calls may need.
     fn prepare(&self);
     /// Gives the processor to another machine. `false`: the poll has ended meanwhile, or there is
@@ -58,6 +70,16 @@ pub enum Interrupted {
     Asleep,
 }
 
+/// What a kick leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Kicked {
+    /// Nothing.
+    Done,
+    /// The monitor is in [`Scheduler::sleep_until_event`], or about to be: end that.
+    InNetpoll,
+}
+
 /// A handle to the monitor thread. [`stop`](Monitor::stop) ends it.
 #[derive(Debug)]
 pub struct Monitor {
@@ -70,6 +92,11 @@ struct Shared {
     /// Sleeping without a limit.
     asleep: AtomicBool,
     stopped: AtomicBool,
+    /// It sleeps until there is an event.
+    in_netpoll: AtomicBool,
+    /// It is to look at once. Written before `in_netpoll` is read; the monitor writes `in_netpoll`
+    /// before it reads this.
+    kicked: AtomicBool,
     /// When it looks again at the latest, in nanoseconds after `epoch`.
     looks_at: AtomicU64,
     epoch: Instant,
@@ -90,6 +117,8 @@ impl Monitor {
         let shared = Arc::new(Shared {
             asleep: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            in_netpoll: AtomicBool::new(false),
+            kicked: AtomicBool::new(false),
             looks_at: AtomicU64::new(0),
             epoch: Instant::now(),
         });
@@ -108,13 +137,21 @@ impl Monitor {
     }
 
     /// Makes sure that the monitor looks at `instant` or before.
-    pub fn kick(&self, instant: Instant) {
-        if self.shared.nanos(instant) < self.shared.looks_at.load(SeqCst) {
-            self.unparker.unpark();
+    pub fn kick(&self, instant: Instant) -> Kicked {
+        let shared = &self.shared;
+        if shared.nanos(instant) >= shared.looks_at.load(SeqCst) {
+            return Kicked::Done;
         }
+        shared.kicked.store(true, SeqCst);
+        if shared.in_netpoll.load(SeqCst) {
+            return Kicked::InNetpoll;
+        }
+        self.unparker.unpark();
+        Kicked::Done
     }
 
-    /// Asks the monitor to end. Its thread ends at once: it never waits for a task.
+    /// Asks the monitor to end. Its thread ends at once: it never waits for a task. If it sleeps until
+    /// there is an event, that has to be ended.
     pub fn stop(&self) {
         self.shared.stopped.store(true, SeqCst);
         self.unparker.unpark();
@@ -193,8 +230,10 @@ struct Watcher<S> {
 impl<S: Scheduler> Watcher<S> {
     fn run(mut self) {
         while !self.thread.shared.stopped.load(SeqCst) {
+            self.begin_look();
             let now = Instant::now();
             self.fire_due_timers(now);
+            self.scheduler.poll_events(now);
             self.scheduler.prepare();
             let waiting = self.scheduler.waiting();
             if self.look_at_processors(now, waiting) {
@@ -232,7 +271,8 @@ impl<S: Scheduler> Watcher<S> {
     }
 
     /// The processor that gives way to a fresh task: the one in the longest poll that is not in a
-    /// promised turn, provided that each has been in its poll for longer than the grace.
+    /// promised turn and may be expected to, provided that each has been in its poll for longer
+    /// than the grace.
     fn wake_up_victim(&self, now: Instant) -> Option<usize> {
         let grace = self.limits.grace?;
         let mut longest: Option<(usize, Instant)> = None;
@@ -244,7 +284,8 @@ impl<S: Scheduler> Watcher<S> {
             if !watch.is_background(poll.slice) && age < grace {
                 return None;
             }
-            if watch.is_promised_turn(poll.slice) && age < self.limits.turn {
+            let is_promised = watch.is_promised_turn(poll.slice) && age < self.limits.turn;
+            if is_promised || will_not_give_way(watch, &poll, now, grace) {
                 continue;
             }
             if longest.is_none_or(|(_, other)| since < other) {
@@ -255,25 +296,53 @@ impl<S: Scheduler> Watcher<S> {
     }
 
     fn pause(&mut self, now: Instant, waiting: Waiting) {
-        let mut wait = self.pace.next(waiting != Waiting::Nobody, self.limits.time_slice);
+        let is_unattended = self.scheduler.is_unattended();
+        let somebody_waits = waiting != Waiting::Nobody;
+        let mut wait = self.pace.next(somebody_waits, is_unattended, self.limits.time_slice);
         if waiting == Waiting::Fresh
             && let Some(grace) = self.limits.grace
         {
             wait = wait.min(grace);
         }
-        let mut until = now + wait;
         // Published before the timers are read: a timer set meanwhile either shows here or finds
         // `looks_at` later than itself and kicks.
-        self.publish_look(until);
-        if let Some(timer) = self.scheduler.next_timer() {
-            until = until.min(timer.max(now));
+        let shared = &self.thread.shared;
+        shared.looks_at.store(shared.nanos(now + wait), SeqCst);
+        if is_unattended
+            && wait >= SHORTEST_POLL
+            && self.all_are_in_long_polls(now)
+            && self.sleep_until_event(now + wait)
+        {
+            return;
         }
+        let timer = self.scheduler.next_timer().map(|timer| timer.max(now));
+        let until = timer.map_or(now + wait, |timer| timer.min(now + wait));
         self.thread.parker.park_deadline(until);
     }
 
-    fn publish_look(&self, until: Instant) {
+    /// `false`: somebody else does.
+    fn sleep_until_event(&self, until: Instant) -> bool {
         let shared = &self.thread.shared;
-        shared.looks_at.store(shared.nanos(until), SeqCst);
+        shared.in_netpoll.store(true, SeqCst);
+        let is_kicked = || shared.kicked.load(SeqCst) || shared.stopped.load(SeqCst);
+        let slept = self.scheduler.sleep_until_event(until, is_kicked);
+        shared.in_netpoll.store(false, SeqCst);
+        slept
+    }
+
+    /// Whether no processor will look for events soon.
+    fn all_are_in_long_polls(&self, now: Instant) -> bool {
+        let is_long =
+            |poll: &TrackedPoll| now.saturating_duration_since(poll.first_seen) >= SHORTEST_POLL;
+        self.polls.iter().all(|tracked| tracked.poll.as_ref().is_some_and(is_long))
+    }
+
+    /// From here to the end of the pause every kick counts: its reason was either there before, and
+    /// shows in this look, or the kick finds a late `looks_at` and cuts the pause short.
+    fn begin_look(&self) {
+        let shared = &self.thread.shared;
+        shared.kicked.store(false, SeqCst);
+        shared.looks_at.store(u64::MAX, SeqCst);
     }
 
     fn sleep_while_idle(&mut self) {
@@ -287,6 +356,18 @@ impl<S: Scheduler> Watcher<S> {
         }
         shared.asleep.store(false, SeqCst);
         self.pace.quicken();
+    }
+}
+
+/// Whether the poll keeps its processor for its whole slice: it is left alone, or it was asked a
+/// grace ago and may not be forced.
+fn will_not_give_way(watch: &Watch, poll: &TrackedPoll, now: Instant, grace: Duration) -> bool {
+    let has_not_answered =
+        || poll.requested.is_some_and(|asked| now.saturating_duration_since(asked) >= grace);
+    match watch.preemption(poll.slice) {
+        Preemption::Forced => false,
+        Preemption::Cooperative => has_not_answered(),
+        Preemption::Never => true,
     }
 }
 
@@ -306,6 +387,7 @@ fn act<S: Scheduler>(
         interrupted: poll.interrupted.map(age),
         interruptions: poll.interruptions,
         is_background: scheduler.watch(index).is_background(poll.slice),
+        preemption: scheduler.watch(index).preemption(poll.slice),
     };
     match policy::decide(seen, waiting, limits) {
         Decision::Leave => false,

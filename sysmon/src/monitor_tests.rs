@@ -2,9 +2,8 @@
 //! Method: a fake scheduler that records the calls; times are only compared, never asserted.
 
 use super::*;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::sync::{Condvar, Mutex};
 
 struct Fake {
     watches: Vec<Watch>,
@@ -14,6 +13,18 @@ struct Fake {
     timers_fired: AtomicUsize,
     calls: Mutex<Vec<(&'static str, usize)>>,
     looks: AtomicUsize,
+    has_sockets: AtomicBool,
+    /// Sleeps until an event.
+    sleeps: AtomicUsize,
+    /// Ends such a sleep.
+    broken: (Mutex<bool>, Condvar),
+}
+
+impl Fake {
+    fn break_sleep(&self) {
+        *self.broken.0.lock().unwrap() = true;
+        self.broken.1.notify_all();
+    }
 }
 
 impl Scheduler for Fake {
@@ -45,6 +56,24 @@ impl Scheduler for Fake {
         Interrupted::Done
     }
     fn prepare(&self) {}
+    fn poll_events(&self, _now: Instant) {}
+    fn is_unattended(&self) -> bool {
+        self.has_sockets.load(SeqCst)
+    }
+    fn sleep_until_event(&self, until: Instant, is_kicked: impl FnOnce() -> bool) -> bool {
+        self.sleeps.fetch_add(1, SeqCst);
+        if !is_kicked() {
+            let left = until.saturating_duration_since(Instant::now());
+            let (_guard, _timeout) = self
+                .broken
+                .1
+                .wait_timeout_while(self.broken.0.lock().unwrap(), left, |broken| {
+                    !std::mem::take(broken)
+                })
+                .unwrap();
+        }
+        true
+    }
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let taken = self.watches[processor].retake(slice);
         if taken {
@@ -72,11 +101,15 @@ fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &
         timers_fired: AtomicUsize::new(0),
         calls: Mutex::new(Vec::new()),
         looks: AtomicUsize::new(0),
+        has_sockets: AtomicBool::new(false),
+        sleeps: AtomicUsize::new(0),
+        broken: Default::default(),
     });
     let (monitor, thread) = Monitor::new();
     let joined = thread.start(fake.clone(), limits, || ()).unwrap();
     body(&monitor, &fake);
     monitor.stop();
+    fake.break_sleep();
     joined.join().unwrap();
 }
 
@@ -161,6 +194,44 @@ fn a_fresh_task_interrupts_no_poll_in_a_promised_turn() {
 }
 
 #[test]
+fn a_fresh_task_interrupts_the_longest_poll_that_may_be() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(3, limits, |_, fake| {
+        fake.watches[1].restrict_next_poll(Preemption::Never);
+        let _never = fake.watches[1].begin_poll();
+        wait_for_looks(fake, 2);
+        fake.watches[2].restrict_next_poll(Preemption::Cooperative);
+        let _cooperative = fake.watches[2].begin_poll();
+        wait_for_looks(fake, 2);
+        let _forced = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        // The cooperative one does not answer, so the next is asked as well.
+        eventually("requests", || fake.calls.lock().unwrap().len() == 2);
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 2), ("request", 0)]);
+    });
+}
+
+#[test]
+fn only_polls_that_may_be_forced_are_interrupted() {
+    let limits = Limits { interrupt_interval: Some(Duration::from_micros(20)), ..LIMITS };
+    with_monitor(3, limits, |_, fake| {
+        fake.watches[0].restrict_next_poll(Preemption::Never);
+        fake.watches[1].restrict_next_poll(Preemption::Cooperative);
+        let _polls: Vec<_> = fake.watches.iter().map(Watch::begin_poll).collect();
+        *fake.waiting.lock().unwrap() = Waiting::Background;
+        let calls_for = |index| -> Vec<_> {
+            let calls = fake.calls.lock().unwrap();
+            calls.iter().filter(|call| call.1 == index).map(|call| call.0).collect()
+        };
+        eventually("hand-offs", || (0..3).all(|index| calls_for(index).ends_with(&["hand_off"])));
+        assert_eq!(calls_for(0), ["hand_off"]);
+        assert_eq!(calls_for(1), ["request", "hand_off"]);
+        assert!(calls_for(2).contains(&"interrupt"));
+    });
+}
+
+#[test]
 fn a_fresh_task_does_not_interrupt_while_some_processor_is_between_polls() {
     let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
     with_monitor(2, limits, |_, fake| {
@@ -178,7 +249,7 @@ fn a_due_timer_is_fired_though_the_monitor_was_to_look_much_later() {
         thread::sleep(Duration::from_millis(30)); // the pauses have grown
         let due = Instant::now() + Duration::from_millis(1);
         *fake.timer.lock().unwrap() = Some(due);
-        monitor.kick(due);
+        assert_eq!(monitor.kick(due), Kicked::Done);
         eventually("timer", || fake.timers_fired.load(SeqCst) == 1);
     });
 }
@@ -194,5 +265,28 @@ fn it_sleeps_while_nothing_runs_and_wakes_when_work_starts() {
         fake.busy.store(true, SeqCst);
         monitor.work_started();
         wait_for_looks(fake, 1);
+    });
+}
+
+#[test]
+fn it_sleeps_until_an_event_while_all_are_in_long_polls_and_a_kick_ends_that() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { time_slice: hour, grace: None, ..LIMITS };
+    with_monitor(1, limits, |monitor, fake| {
+        fake.has_sockets.store(true, SeqCst);
+        wait_for_looks(fake, 100);
+        assert_eq!(fake.sleeps.load(SeqCst), 0, "the processor will look for events itself");
+        let slice = fake.watches[0].begin_poll();
+        eventually("a sleep until an event", || fake.sleeps.load(SeqCst) > 0);
+        eventually("a kick that finds it asleep", || {
+            let sleeps = fake.sleeps.load(SeqCst);
+            let is_asleep = monitor.kick(Instant::now()) == Kicked::InNetpoll;
+            if is_asleep {
+                fake.break_sleep();
+                eventually("the next sleep", || fake.sleeps.load(SeqCst) > sleeps);
+            }
+            is_asleep
+        });
+        assert!(fake.watches[0].end_poll(slice));
     });
 }

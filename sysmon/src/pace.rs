@@ -3,12 +3,14 @@
 //! As in Go: 20 us while something happens, doubling after 50 looks at which nothing was done, at
 //! most 10 ms. While somebody waits the pause is capped at an eighth of the time slice, so that a
 //! slice is overrun by an eighth at most (Go overruns its own by 100%: its measured slice is
-//! 20.3 ms).
+//! 20.3 ms). While nobody waits for events it is at most 1 ms: so long may an event go unnoticed
+//! while each processor that is at work is in a longer poll.
 
 use std::time::Duration;
 
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(10);
+const LONGEST_UNATTENDED: Duration = Duration::from_millis(1);
 const LOOKS_BEFORE_DOUBLING: u32 = 50;
 
 #[derive(Debug)]
@@ -27,14 +29,21 @@ impl Pace {
         *self = Self::new();
     }
 
-    /// The pause before the next look.
-    pub(crate) fn next(&mut self, somebody_waits: bool, time_slice: Duration) -> Duration {
+    /// The pause before the next look. `is_unattended`: nobody waits for events.
+    pub(crate) fn next(
+        &mut self,
+        somebody_waits: bool,
+        is_unattended: bool,
+        time_slice: Duration,
+    ) -> Duration {
         if self.quiet_looks < LOOKS_BEFORE_DOUBLING {
             self.quiet_looks += 1;
         } else {
             self.pause = (self.pause * 2).min(LONGEST);
         }
-        if somebody_waits { self.pause.min((time_slice / 8).max(SHORTEST)) } else { self.pause }
+        let longest = if is_unattended { LONGEST_UNATTENDED } else { LONGEST };
+        let longest = if somebody_waits { longest.min(time_slice / 8) } else { longest };
+        self.pause.min(longest.max(SHORTEST))
     }
 
     /// Whether the pauses have reached their longest.
@@ -53,20 +62,27 @@ mod tests {
     fn it_doubles_after_fifty_quiet_looks_up_to_ten_milliseconds() {
         let mut pace = Pace::new();
         for _ in 0..50 {
-            assert_eq!(pace.next(false, SLICE), SHORTEST);
+            assert_eq!(pace.next(false, false, SLICE), SHORTEST);
         }
-        assert_eq!(pace.next(false, SLICE), SHORTEST * 2);
-        let slowest = (0..20).map(|_| pace.next(false, SLICE)).last();
+        assert_eq!(pace.next(false, false, SLICE), SHORTEST * 2);
+        let slowest = (0..20).map(|_| pace.next(false, false, SLICE)).last();
         assert_eq!(slowest, Some(LONGEST));
         assert!(pace.is_slowest());
         pace.quicken();
-        assert_eq!(pace.next(false, SLICE), SHORTEST);
+        assert_eq!(pace.next(false, false, SLICE), SHORTEST);
     }
 
     #[test]
     fn while_somebody_waits_it_looks_eight_times_a_slice() {
         let mut pace = Pace::new();
-        let slowest = (0..100).map(|_| pace.next(true, SLICE)).last();
+        let slowest = (0..100).map(|_| pace.next(true, false, SLICE)).last();
         assert_eq!(slowest, Some(SLICE / 8));
+    }
+
+    #[test]
+    fn while_nobody_waits_for_events_it_looks_each_millisecond() {
+        let mut pace = Pace::new();
+        let slowest = (0..100).map(|_| pace.next(false, true, SLICE)).last();
+        assert_eq!(slowest, Some(LONGEST_UNATTENDED));
     }
 }

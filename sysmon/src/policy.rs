@@ -11,12 +11,28 @@
 
 use std::time::Duration;
 
+/// What may be done about a task's polls when they go on while others wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preemption {
+    /// They are asked to give way at a checkpoint; for want of one they give way only at their
+    /// awaits, and lose their worker's place after the time slice. No signal stops them anywhere
+    /// else.
+    Cooperative,
+    /// Whatever works: they are asked, then suspended by a signal, then lose their worker's place.
+    #[default]
+    Forced,
+    /// They are left alone: neither asked nor suspended, not even at a checkpoint. After the time
+    /// slice they lose their worker's place, so that nobody starves; they do not notice.
+    Never,
+}
+
 /// What the monitor knows of the poll that a processor is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
     /// How long it has been seen running. The true age is larger by up to one look.
     pub age: Duration,
-    /// How long ago it was asked to give way.
+    /// How long ago it was asked to give way, or its hand-off last failed.
     pub requested: Option<Duration>,
     /// How long ago it was last interrupted by a signal.
     pub interrupted: Option<Duration>,
@@ -24,6 +40,8 @@ pub struct Poll {
     pub interruptions: u32,
     /// Whether it is the rest of a poll that had to be preempted before.
     pub is_background: bool,
+    /// What may be done about it.
+    pub preemption: Preemption,
 }
 
 /// Who waits for a processor.
@@ -79,6 +97,9 @@ pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
         (Waiting::Fresh, Some(grace)) => grace.min(limits.time_slice),
         (Waiting::Fresh, None) | (Waiting::Background, _) => limits.time_slice,
     };
+    if poll.preemption == Preemption::Never {
+        return decide_unasked(poll, limits);
+    }
     let Some(asked) = poll.requested else {
         return if poll.age >= allowed { Decision::Request } else { Decision::Leave };
     };
@@ -87,10 +108,22 @@ pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
     if out_of_patience && poll.age >= limits.time_slice {
         return Decision::HandOff;
     }
-    let wait = limits.interrupt_interval.map(|first| first * (1 << poll.interruptions.min(4)));
+    let interval = limits.interrupt_interval.filter(|_| poll.preemption == Preemption::Forced);
+    let wait = interval.map(|first| first * (1 << poll.interruptions.min(4)));
     match wait {
         Some(wait) if poll.interrupted.unwrap_or(asked) >= wait => Decision::Interrupt,
         _ => Decision::Leave,
+    }
+}
+
+/// Decides about a poll that must not notice: it is not asked, so it needs no time to answer.
+fn decide_unasked(poll: Poll, limits: &Limits) -> Decision {
+    let Some(patience) = limits.patience else { return Decision::Leave };
+    let failed_just_now = poll.requested.is_some_and(|failed| failed < patience);
+    if poll.age >= limits.time_slice && !failed_just_now {
+        Decision::HandOff
+    } else {
+        Decision::Leave
     }
 }
 
@@ -120,6 +153,7 @@ mod tests {
             interrupted: None,
             interruptions: 0,
             is_background: false,
+            preemption: Preemption::Forced,
         };
         decide(poll, waiting, limits)
     }
@@ -135,6 +169,7 @@ mod tests {
                 interrupted: interrupted.map(us),
                 interruptions,
                 is_background: false,
+                preemption: Preemption::Forced,
             };
             decide(poll, Fresh, &limits)
         };
@@ -155,6 +190,7 @@ mod tests {
             interrupted: None,
             interruptions: 0,
             is_background: true,
+            preemption: Preemption::Forced,
         };
         assert_eq!(decide(poll, Fresh, &LIMITS), Request);
         assert_eq!(decide(poll, Background, &LIMITS), Leave, "but a slice beside its like");
@@ -179,6 +215,40 @@ mod tests {
         for (age, requested, waiting, expected) in table {
             let row = (age, requested, waiting);
             assert_eq!(decided(age, requested, waiting, &LIMITS), expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_task_allows() {
+        let us = Duration::from_micros;
+        let limits = Limits { interrupt_interval: Some(us(20)), ..LIMITS };
+        #[rustfmt::skip]
+        let table = [
+            // age us, requested us ago, Forced,    Cooperative, Never
+            (99,       None,             [Leave,     Leave,      Leave]),
+            (100,      None,             [Request,   Request,    Leave]),
+            (120,      Some(20),         [Interrupt, Leave,      Leave]),
+            (9_999,    Some(9_800),      [Interrupt, Leave,      Leave]),
+            (10_000,   None,             [Request,   Request,    HandOff]),
+            (10_000,   Some(999),        [Interrupt, Leave,      Leave]), // Never: it failed just now
+            (10_000,   Some(1_000),      [HandOff,   HandOff,    HandOff]),
+        ];
+        let all = [Preemption::Forced, Preemption::Cooperative, Preemption::Never];
+        for (age, requested, expected) in table {
+            for (preemption, expected) in all.into_iter().zip(expected) {
+                let poll = Poll {
+                    age: us(age),
+                    requested: requested.map(us),
+                    interrupted: None,
+                    interruptions: 0,
+                    is_background: false,
+                    preemption,
+                };
+                assert_eq!(decide(poll, Fresh, &limits), expected, "{poll:?}");
+                assert_eq!(decide(poll, Nobody, &limits), Leave, "{poll:?}");
+                let for_good = Limits { patience: None, ..limits };
+                assert_ne!(decide(poll, Fresh, &for_good), HandOff, "{poll:?}");
+            }
         }
     }
 

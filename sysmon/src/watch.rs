@@ -20,6 +20,7 @@ use loom::sync::atomic::{AtomicU64, Ordering::*};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
+use crate::policy::Preemption;
 use crossbeam_utils::CachePadded;
 
 /// What one processor shows to the monitor.
@@ -37,6 +38,9 @@ struct Words {
     background: AtomicU64,
     /// The last poll of the background that was promised a turn.
     promised: AtomicU64,
+    /// The last poll that is only to be asked; and that is to be left alone.
+    cooperative: AtomicU64,
+    unpreemptible: AtomicU64,
 }
 
 /// One poll on one processor. Never used twice on the same processor.
@@ -67,6 +71,8 @@ impl Watch {
                 requested: AtomicU64::new(0),
                 background: AtomicU64::new(0),
                 promised: AtomicU64::new(0),
+                cooperative: AtomicU64::new(0),
+                unpreemptible: AtomicU64::new(0),
             }),
         }
     }
@@ -87,6 +93,36 @@ impl Watch {
     pub fn begin_background_poll(&self) -> Slice {
         self.words.background.store(self.words.poll.load(Relaxed) + 1, Relaxed);
         self.begin_poll()
+    }
+
+    /// Notes how far the poll may be preempted that is about to begin. Without a note it is
+    /// [`Preemption::Forced`].
+    ///
+    /// Only the holder of the processor calls this, right before
+    /// [`begin_poll`](Self::begin_poll), whose store publishes the note: whoever observes the slice
+    /// sees it. Only after the poll is it overwritten, so whoever looks at it and then finds the
+    /// processor still in the slice was not misled.
+    pub fn restrict_next_poll(&self, preemption: Preemption) {
+        let note = match preemption {
+            Preemption::Forced => return,
+            Preemption::Cooperative => &self.words.cooperative,
+            Preemption::Never => &self.words.unpreemptible,
+        };
+        // Release: pairs with `preemption`; whoever sees this note sees that earlier polls are over.
+        note.store(self.words.poll.load(Relaxed) + 1, Release);
+    }
+
+    /// How far `slice` may be preempted.
+    #[must_use]
+    pub fn preemption(&self, slice: Slice) -> Preemption {
+        // Acquire: pairs with `restrict_next_poll`.
+        if self.words.cooperative.load(Acquire) == slice.0 {
+            Preemption::Cooperative
+        } else if self.words.unpreemptible.load(Acquire) == slice.0 {
+            Preemption::Never
+        } else {
+            Preemption::Forced
+        }
     }
 
     /// Whether `slice` is the rest of a poll that was preempted.
@@ -193,6 +229,20 @@ mod tests {
         assert!(watch.end_poll(first));
         let second = watch.begin_poll();
         assert!(!watch.is_requested(second));
+    }
+
+    #[test]
+    fn a_restriction_is_for_one_poll() {
+        let watch = Watch::new();
+        for preemption in [Preemption::Never, Preemption::Cooperative, Preemption::Forced] {
+            watch.restrict_next_poll(preemption);
+            let restricted = watch.begin_poll();
+            assert_eq!(watch.preemption(restricted), preemption);
+            assert!(watch.end_poll(restricted));
+            let next = watch.begin_poll();
+            assert_eq!(watch.preemption(next), Preemption::Forced);
+            assert!(watch.end_poll(next));
+        }
     }
 }
 

@@ -67,6 +67,9 @@ pub(crate) fn on_each(test: impl Fn(&mut Builder) + Clone + Send + 'static) {
 #[track_caller]
 pub(crate) fn on_one_processor(test: impl Fn(&Runtime) + Clone + Send + 'static) {
     let _serial = serial();
+    // Finds out what a slice of work is. A poll that was suspended in doing so would keep the others
+    // waiting, and with them the only processor.
+    work_slices(0);
     for &backend in backends() {
         let test = test.clone();
         println!("backend {backend}");

@@ -1,126 +1,303 @@
-//! A stand-in for the poller: one thread per runtime that does nothing else.
+//! The system's event queue, and who polls it.
+//!
+//! One thread polls at a time, whoever has the lock of the `Poller`:
+//! 1. a machine that has run out of work, or has not looked for a while, in passing;
+//! 2. the *keeper*: one of the sleeping processors, whose thread sleeps in the poll instead of in its
+//!    parker, until there is an event, the next timer is due or it is unparked;
+//! 3. the monitor, as the keeper, when every processor is in a poll that goes on and on; and in
+//!    passing, when nobody has looked for too long.
+//!
+//! So somebody always waits for events, unless all processors are at work, and then one of them looks
+//! soon.
+//!
+//! # No timer is overslept (proof sketch)
+//! The keeper writes `keeper`, then reads the timers and sets the alarm; who sets a timer writes it,
+//! then reads `keeper` and sets the alarm. All of that is sequentially consistent, so one sees the
+//! other. A keeper that leaves writes `keeper`, then reads the timers and tells the monitor.
+//!
+//! # No unpark is lost in a poll (proof sketch)
+//! `Parker::park_in` and the monitor's `is_kicked` are asked *under the lock* of the poller. Whoever
+//! unparks writes first and then wakes the poll. That wake-up is an event, which any poll may consume;
+//! but one that was under way before the lock was taken had to end before it, so what was written is
+//! seen; and a later poll is the sleeper's own.
+//!
+//! # Whose wakers run here
+//! None: events are collected into a list of wakers, which the caller wakes when it has given up the
+//! lock, see `Scheduler::wake_all`.
 
+use super::alarm::Alarm;
 use super::ready::Ready;
 use super::registration::runtime_is_gone;
 use super::scheduled_io::ScheduledIo;
 use crate::report;
+use crate::scheduler::parker::Parker;
 use crate::sync::Mutex;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use mio::event::Source;
+use mio::{Interest, Token};
 use slab::Slab;
 use std::io;
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::task::Waker;
+use std::time::{Duration, Instant};
 
-const WAKE: Token = Token(usize::MAX);
+/// Nobody keeps the poll.
+const NOBODY: usize = usize::MAX;
+/// The monitor does.
+const MONITOR: usize = usize::MAX - 1;
 
-/// The poller of a runtime.
-#[derive(Default)]
+/// Ends a poll.
+const BREAK: Token = Token(usize::MAX);
+/// A timer is due.
+const ALARM: Token = Token(usize::MAX - 1);
+
+/// How many events one poll brings at most; what is left comes with the next.
+const EVENTS: usize = 256;
+
+/// How long after the last poll the monitor looks, if nobody else does.
+const STALE_AFTER: Duration = Duration::from_micros(100);
+
 pub(crate) struct Netpoll {
-    started: OnceLock<Started>,
-    shared: Arc<Mutex<Shared>>,
+    poller: Mutex<Poller>,
+    /// The processor whose thread sleeps in the poll, or the monitor.
+    keeper: AtomicUsize,
+    sources: Mutex<Sources>,
+    /// How many sources there are, to be read without the lock.
+    count: AtomicUsize,
+    /// When a poll last ended, in nanoseconds after `epoch`.
+    last_poll: AtomicU64,
+    registry: mio::Registry,
+    alarm: Alarm,
+    breaker: mio::Waker,
+    epoch: Instant,
 }
 
-struct Started {
-    registry: Registry,
-    waker: Waker,
+struct Poller {
+    poll: mio::Poll,
+    events: mio::Events,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Sources {
     ios: Slab<Arc<ScheduledIo>>,
+    /// The runtime has shut down.
     closed: bool,
 }
 
 impl Netpoll {
-    fn started(&self) -> io::Result<&Started> {
-        if self.started.get().is_none() {
-            let poll = Poll::new()?;
-            let registry = poll.registry().try_clone()?;
-            let waker = Waker::new(&registry, WAKE)?;
-            // Another thread may have been faster; then this one's poller ends at once.
-            if self.started.set(Started { registry, waker }).is_ok() {
-                let shared = self.shared.clone();
-                thread::Builder::new()
-                    .name("preempt-netpoll".to_owned())
-                    .spawn(move || run(poll, &shared))?;
-            }
-        }
-        self.started.get().ok_or_else(runtime_is_gone)
+    /// # Errors
+    /// When the system has no files left.
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let alarm = Alarm::new(&registry, ALARM)?;
+        let breaker = mio::Waker::new(&registry, BREAK)?;
+        Ok(Netpoll {
+            poller: Mutex::new(Poller { poll, events: mio::Events::with_capacity(EVENTS) }),
+            keeper: AtomicUsize::new(NOBODY),
+            sources: Mutex::default(),
+            count: AtomicUsize::new(0),
+            last_poll: AtomicU64::new(0),
+            registry,
+            alarm,
+            breaker,
+            epoch: Instant::now(),
+        })
     }
 
+    /// Begins to watch a source. Events are edges: each is told once.
+    ///
+    /// # Errors
+    /// When the runtime has shut down, or the system refuses.
     pub(crate) fn register(
         &self,
-        source: &mut impl mio::event::Source,
+        source: &mut impl Source,
         interest: Interest,
     ) -> io::Result<Arc<ScheduledIo>> {
-        let started = self.started()?;
-        let io = {
-            let mut shared = self.shared.lock();
-            if shared.closed {
-                return Err(runtime_is_gone());
+        let io = self.add()?;
+        match self.registry.register(source, Token(io.token()), interest) {
+            Ok(()) => Ok(io),
+            Err(error) => {
+                self.remove(&io);
+                Err(error)
             }
-            let entry = shared.ios.vacant_entry();
-            let io = Arc::new(ScheduledIo::new(entry.key()));
-            entry.insert(io.clone());
-            io
-        };
-        if let Err(error) = started.registry.register(source, Token(io.token()), interest) {
-            self.shared.lock().ios.remove(io.token());
-            return Err(error);
         }
-        Ok(io)
     }
 
+    /// Ends what [`register`](Self::register) began.
+    ///
+    /// # Errors
+    /// When the system refuses; the source is forgotten all the same.
     pub(crate) fn deregister(
         &self,
         io: &Arc<ScheduledIo>,
-        source: &mut impl mio::event::Source,
+        source: &mut impl Source,
     ) -> io::Result<()> {
-        let result = self.started()?.registry.deregister(source);
-        let removed = self.shared.lock().ios.try_remove(io.token());
-        drop(removed);
+        let result = self.registry.deregister(source);
+        self.remove(io);
         result
     }
 
-    pub(crate) fn close(&self) {
-        let mut wakers = Vec::new();
+    fn add(&self) -> io::Result<Arc<ScheduledIo>> {
+        let mut sources = self.sources.lock();
+        if sources.closed {
+            return Err(runtime_is_gone());
+        }
+        let entry = sources.ios.vacant_entry();
+        let io = Arc::new(ScheduledIo::new(entry.key()));
+        entry.insert(io.clone());
+        self.count.store(sources.ios.len(), SeqCst);
+        Ok(io)
+    }
+
+    fn remove(&self, io: &Arc<ScheduledIo>) {
+        let mut sources = self.sources.lock();
+        // After shutdown the table is empty.
+        if sources.ios.get(io.token()).is_some_and(|known| Arc::ptr_eq(known, io)) {
+            sources.ios.remove(io.token());
+        }
+        self.count.store(sources.ios.len(), SeqCst);
+    }
+
+    /// The runtime shuts down: whoever waits for a source is told, and nothing is registered any more.
+    pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
+        let ios = {
+            let mut sources = self.sources.lock();
+            sources.closed = true;
+            self.count.store(0, SeqCst);
+            std::mem::take(&mut sources.ios)
+        };
+        ios.iter().for_each(|(_, io)| io.shut_down(wakers));
+    }
+
+    /// Whether somebody sleeps in the poll, or is about to.
+    pub(crate) fn has_keeper(&self) -> bool {
+        self.keeper.load(SeqCst) != NOBODY
+    }
+
+    /// Whether there are sources and nobody sleeps in the poll.
+    pub(crate) fn is_unattended(&self) -> bool {
+        self.count.load(Relaxed) > 0 && !self.has_keeper()
+    }
+
+    /// A timer was set that the keeper may not know of.
+    pub(crate) fn set_alarm(&self, due: Instant) {
+        self.alarm.set(due);
+    }
+
+    /// Fetches the keeper out of the poll.
+    pub(crate) fn break_poll(&self) {
+        wake(&self.breaker);
+    }
+
+    /// Sleeps until the processor is unparked; if there is no keeper, as the keeper, until an event or
+    /// a timer at the latest. `true`: as the keeper.
+    pub(crate) fn sleep_on(
+        &self,
+        processor: usize,
+        parker: &Parker,
+        next_timer: impl FnOnce() -> Option<Instant>,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        if self.keeper.compare_exchange(NOBODY, processor, SeqCst, SeqCst).is_err() {
+            parker.park();
+            return false;
+        }
         {
-            let mut shared = self.shared.lock();
-            shared.closed = true;
-            for (_, io) in &shared.ios {
-                io.shut_down(&mut wakers);
-            }
+            let mut poller = self.poller.lock();
+            parker.park_in(|| self.poll(&mut poller, self.alarm.limit(next_timer()), wakers));
         }
-        wake_all(wakers);
-        if let Some(started) = self.started.get() {
-            drop(started.waker.wake());
+        self.keeper.store(NOBODY, SeqCst);
+        true
+    }
+
+    /// Sleeps in the poll as the monitor, until `until` at the latest. `false`: somebody else polls.
+    pub(crate) fn sleep_as_monitor(
+        &self,
+        until: Instant,
+        next_timer: impl FnOnce() -> Option<Instant>,
+        is_kicked: impl FnOnce() -> bool,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        if self.keeper.compare_exchange(NOBODY, MONITOR, SeqCst, SeqCst).is_err() {
+            return false;
+        }
+        let poller = self.poller.try_lock();
+        let is_free = poller.is_some();
+        if let Some(mut poller) = poller
+            && !is_kicked()
+        {
+            let left = whole_millis(until.saturating_duration_since(Instant::now()));
+            let limit = self.alarm.limit(next_timer()).map_or(left, |limit| limit.min(left));
+            self.poll(&mut poller, Some(limit), wakers);
+        }
+        self.keeper.store(NOBODY, SeqCst);
+        is_free
+    }
+
+    /// Collects what is ready, unless there is nothing to wait for or somebody else polls.
+    pub(crate) fn poll_in_passing(&self, wakers: &mut Vec<Waker>) {
+        if self.is_unattended()
+            && let Some(mut poller) = self.poller.try_lock()
+        {
+            self.poll(&mut poller, Some(Duration::ZERO), wakers);
         }
     }
-}
 
-fn wake_all(wakers: Vec<std::task::Waker>) {
-    for waker in wakers {
-        report::contain("a waker", || waker.wake());
+    /// As [`poll_in_passing`](Self::poll_in_passing), if nobody has looked for a while.
+    pub(crate) fn poll_if_stale(&self, now: Instant, wakers: &mut Vec<Waker>) {
+        let last = self.epoch + Duration::from_nanos(self.last_poll.load(Relaxed));
+        if now.saturating_duration_since(last) >= STALE_AFTER {
+            self.poll_in_passing(wakers);
+        }
     }
-}
 
-fn run(mut poll: Poll, shared: &Mutex<Shared>) {
-    let mut events = Events::with_capacity(256);
-    loop {
-        match poll.poll(&mut events, None) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return,
-            _ => {}
+    /// Waits for events until the limit, if there is one.
+    fn poll(&self, poller: &mut Poller, limit: Option<Duration>, wakers: &mut Vec<Waker>) {
+        let Poller { poll, events } = poller;
+        match poll.poll(events, limit) {
+            Ok(()) => self.dispatch(events, wakers),
+            // As if nothing had come: whoever waits polls again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => report::abort(format_args!("events cannot be waited for: {error}")),
         }
-        let mut wakers = Vec::new();
-        for event in &events {
-            let io = shared.lock().ios.get(event.token().0).cloned();
-            if let Some(io) = io {
-                io.dispatch(Ready::from_mio(event), &mut wakers);
-            }
-        }
-        wake_all(wakers);
-        if shared.lock().closed {
+        let elapsed = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_poll.store(elapsed, Relaxed);
+    }
+
+    fn dispatch(&self, events: &mio::Events, wakers: &mut Vec<Waker>) {
+        if events.is_empty() {
             return;
         }
+        let sources = self.sources.lock();
+        for event in events {
+            match event.token() {
+                BREAK => {}
+                ALARM => self.alarm.rang(),
+                Token(at) => {
+                    // The source may be gone, or be another one at the same place: then the other one
+                    // is tried in vain once.
+                    if let Some(io) = sources.ios.get(at) {
+                        io.dispatch(Ready::from_mio(event), wakers);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rounded down, so that the monitor is not late; it goes on looking more often then.
+fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Makes the poll that is under way, or the next one, return.
+pub(super) fn wake(breaker: &mio::Waker) {
+    if let Err(error) = breaker.wake() {
+        // The thread that sleeps there could never be woken again.
+        report::abort(format_args!("a thread that waits for events cannot be woken: {error}"));
     }
 }

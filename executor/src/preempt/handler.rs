@@ -7,14 +7,17 @@
 //! handler has returned, outside of any signal context.
 
 use super::allocator;
-use super::asleep;
+use super::leaf;
+use super::reach;
 use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_point};
 use super::text;
+use super::thread_status;
 use crate::context;
-use crate::scheduler::{Machine, Scheduler, Seat, detach};
+use crate::scheduler::{Expected, Machine, Scheduler, Seat, detach};
 use crate::sync::Mutex;
+use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
-use preempt_fiber::Backend;
+use preempt_fiber::{Backend, Stack};
 use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -97,6 +100,7 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
         ));
     }
     text::load()?;
+    leaf::find();
     let previous = replace_action(signal).map_err(|error| {
         let message = format!("signal {signal} cannot be the preemption signal: {error}");
         io::Error::new(error.kind(), message)
@@ -143,6 +147,7 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     if unsafe { libc::sigaction(signal, &raw const action, previous.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    reach::installed(action.sa_sigaction);
     // SAFETY: `sigaction` has filled it in.
     Ok(unsafe { previous.assume_init() })
 }
@@ -159,10 +164,18 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     if signal == 0 {
         return Interrupted::Done;
     }
-    if asleep::is_asleep(thread) {
+    if thread_status::is_asleep(thread) {
         return Interrupted::Asleep;
     }
-    if machine.expect_signal() && send(thread, signal) {
+    if !reach::is_worth_sending(signal) {
+        return Interrupted::Done;
+    }
+    match machine.expect_signal() {
+        Expected::Already => return Interrupted::Done,
+        Expected::Again => reach::missed(signal, thread),
+        Expected::Now => {}
+    }
+    if send(thread, signal) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
@@ -229,6 +242,7 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         call_previous(signal, info, context);
         return;
     }
+    reach::arrived();
     // SAFETY: `context` is this handler's third argument.
     if !unsafe { is_on_signal_stack(context.cast()) } {
         // The monitor will find that nothing helps and hand the processor off.
@@ -303,12 +317,12 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
     // The mask belongs to the kernel thread: the machine's, or with the kernel backend the fiber's.
     let is_kernel = fiber.as_ref().is_some_and(|fiber| fiber.backend() == Backend::Kernel);
     let usual_mask = if is_kernel { context::signal_mask() } else { seat.machine().signal_mask() };
-    let stack_left_bytes = fiber.map_or(0, |fiber| fiber.stack().remaining_bytes(at.sp));
+    let stack = fiber.map_or(Stack { lo: 0, hi: 0 }, |fiber| fiber.stack());
     Situation {
-        in_requested_poll: seat.poll_is_to_leave(),
+        in_requested_poll: seat.poll_is_to_leave() && context::preemption() == Preemption::Forced,
         no_preempt_depth: checkpoint::no_preempt_depth(),
-        in_ordinary_text: text::is_ordinary(at.pc),
-        stack_left_bytes,
+        in_ordinary_text: text::is_ordinary(at.pc) || leaf::is_called_by_ordinary_code(at, stack),
+        stack_left_bytes: stack.remaining_bytes(at.sp),
         stack_needed_bytes: preempt_fiber::inject_stack_bytes() + STACK_RESERVE_BYTES,
         // The kernel's mask is the first 64 bits of libc's.
         // SAFETY: as above.

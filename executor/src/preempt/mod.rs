@@ -9,23 +9,32 @@
 //!
 //! * `safe_point.rs`: the predicate, and the reasons for which a point is refused.
 //! * `text.rs`: which addresses are ordinary code.
+//! * `leaf.rs`: functions of libc that count as their caller does; `unwind.rs`: whether the return
+//!   address of such a function is where it has to be.
 //! * `handler.rs`: the handler, its installation, sending the signal.
-//! * `asleep.rs`: whether a thread sleeps in the kernel.
+//! * `reach.rs`: whether the signals that are sent still come to the handler.
+//! * `thread_status.rs`: whether a thread sleeps in the kernel, or has yet to handle a signal.
 //! * `allocator.rs`: a warning about allocators that a poll must not be suspended in.
 //!
-//! On platforms without a way to inject a call there is `unsupported.rs` in the place of the last
-//! four, and long polls are handed off.
+//! On platforms without a way to inject a call there is `unsupported.rs` in the place of all but the
+//! first, and long polls are handed off.
 
 mod safe_point;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod allocator;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-mod asleep;
-#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod handler;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod leaf;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod reach;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod text;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod thread_status;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod unwind;
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
 #[path = "unsupported.rs"]

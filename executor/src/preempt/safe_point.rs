@@ -15,11 +15,12 @@
 /// What the handler found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
-    /// The thread is in the poll that was asked to give way, or whose processor was taken.
+    /// The thread is in the poll that was asked to give way, or whose processor was taken, and the
+    /// task allows to force it.
     pub(crate) in_requested_poll: bool,
     /// Open `no_preempt` sections, the scheduler's own included.
     pub(crate) no_preempt_depth: u32,
-    /// The interrupted pc is in code that may be suspended.
+    /// The interrupted pc is in code that may be suspended, or in a leaf function that it has called.
     pub(crate) in_ordinary_text: bool,
     /// Free stack below the interrupted stack pointer; zero on a signal stack.
     pub(crate) stack_left_bytes: usize,

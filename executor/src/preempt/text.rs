@@ -2,8 +2,9 @@
 //!
 //! The map is made from `/proc/self/maps`: every executable mapping of a file is ordinary, except
 //! those of the libraries in [`REFUSED`]. Code at other addresses (a just-in-time compiler's, the
-//! vdso) is not. Rejected: `dl_iterate_phdr`, which takes the dynamic linker's lock; a poll that is
-//! detached in a callback of that function would hold it.
+//! vdso) is not. Of the refused libraries, `leaf.rs` accepts single functions of libc.
+//! Rejected: `dl_iterate_phdr`, which takes the dynamic linker's lock; a poll that is detached in a
+//! callback of that function would hold it.
 //!
 //! # Signal safety
 //! [`is_ordinary`] reads an immutable table through one atomic pointer. A table is never freed; a
@@ -55,7 +56,8 @@ pub(super) fn is_ordinary(pc: usize) -> bool {
     false
 }
 
-fn contains(ranges: &[Range<usize>], pc: usize) -> bool {
+/// Whether one of the sorted ranges contains `pc`.
+pub(super) fn contains(ranges: &[Range<usize>], pc: usize) -> bool {
     let after = ranges.partition_point(|range| range.end <= pc);
     ranges.get(after).is_some_and(|range| range.start <= pc)
 }

@@ -3,14 +3,15 @@
 use crate::scheduler::parker::Parker;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Polls `future` whenever it is woken, until it is ready.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let sleeper = Arc::new(Sleeper::new());
-    let waker = Waker::from(sleeper.clone());
+    let waker = waker(&sleeper);
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
@@ -19,6 +20,19 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
         }
         sleeper.parker.park();
     }
+}
+
+/// The only place that makes such wakers, so that they have one table of functions, whose address
+/// tells them from others.
+#[inline(never)]
+pub(super) fn waker(sleeper: &Arc<Sleeper>) -> Waker {
+    Waker::from(sleeper.clone())
+}
+
+/// Whether it is the waker of a thread in `block_on`.
+pub(crate) fn is_block_on_waker(candidate: &Waker) -> bool {
+    static KNOWN: LazyLock<Waker> = LazyLock::new(|| waker(&Arc::new(Sleeper::new())));
+    ptr::eq(candidate.vtable(), KNOWN.vtable())
 }
 
 /// The thread as something to be woken.
@@ -46,6 +60,6 @@ impl Wake for Sleeper {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, SeqCst);
-        self.parker.unpark();
+        let _done = self.parker.unpark();
     }
 }

@@ -68,6 +68,7 @@ impl Builder {
             thread_stack_size: None,
             on_thread_start: None,
             on_thread_stop: None,
+            start_paused: false,
         };
         Builder { config, workers: None }
     }
@@ -119,6 +120,11 @@ impl Builder {
 
     /// The signal of forced preemption. The default is `SIGURG`, as in Go. It is chosen once per
     /// process; `build` fails if another runtime uses another one.
+    ///
+    /// The application may use the signal, too, if it installs its handler before the first runtime is
+    /// built: it is called for all signals but the runtime's own. A handler that is installed later
+    /// should call the one that was there. If it does not, the runtime says so on standard error and
+    /// hands polls off until its own handler is back.
     pub fn preemption_signal(&mut self, signal: i32) -> &mut Self {
         self.config.preemption_signal = signal;
         self
@@ -192,6 +198,26 @@ impl Builder {
     /// Called on each thread of the runtime after it has worked.
     pub fn on_thread_stop(&mut self, hook: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.config.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether the clock is stopped from the start, for tests: see [`pause`](crate::time::pause). The
+    /// default is `false`.
+    ///
+    /// # Panics
+    /// If it is switched on for a multi-threaded runtime.
+    #[track_caller]
+    pub fn start_paused(&mut self, on: bool) -> &mut Self {
+        assert!(
+            !on || self.config.flavor == Flavor::CurrentThread,
+            "`start_paused`: only the clock of a current-thread runtime can be stopped"
+        );
+        self.config.start_paused = on;
+        self
+    }
+
+    /// Does nothing: sockets, pipes and signals are always on. Here so that code for tokio compiles.
+    pub fn enable_io(&mut self) -> &mut Self {
         self
     }
 

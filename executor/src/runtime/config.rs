@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) thread_stack_size: Option<usize>,
     pub(crate) on_thread_start: Option<ThreadHook>,
     pub(crate) on_thread_stop: Option<ThreadHook>,
+    /// The clock is stopped from the start.
+    pub(crate) start_paused: bool,
 }
 
 impl Config {
@@ -61,11 +63,17 @@ impl Config {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             time_slice: self.time_slice,
-            grace: self.preempt_on_wake.then_some(GRACE),
+            grace: self.grace(),
             turn: self.time_slice / TURNS_PER_SLICE,
             interrupt_interval: self.sends_signals().then_some(INTERRUPT_INTERVAL),
             patience: self.hand_off.then_some(PATIENCE),
         }
+    }
+
+    /// How long a poll may run when a fresh task waits and every processor is busy, if that is less
+    /// than a time slice.
+    pub(crate) fn grace(&self) -> Option<Duration> {
+        self.preempt_on_wake.then_some(GRACE)
     }
 
     fn sends_signals(&self) -> bool {

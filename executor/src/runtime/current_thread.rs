@@ -4,7 +4,7 @@
 //! tasks besides its own future; others only run their own future, and the next of them takes the
 //! seat when it becomes free.
 
-use super::block_on::Sleeper;
+use super::block_on::{self, Sleeper};
 use crate::context;
 use crate::scheduler::{Machine, Scheduler, Seat, worker};
 use crate::sync::Mutex;
@@ -38,7 +38,7 @@ impl CurrentThread {
     pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let sleeper = Arc::new(Sleeper::new());
-        let waker = Waker::from(sleeper.clone());
+        let waker = block_on::waker(&sleeper);
         loop {
             if let Some(seat) = self.take_seat() {
                 // Woken by whatever woke this thread until now.
@@ -110,7 +110,7 @@ impl Drop for TakenSeat<'_> {
         let _searchers = self.driver.scheduler.idle.park(PROCESSOR, self.seat.was_searching());
         self.driver.seat_taken.store(false, SeqCst);
         if let Some(next) = self.driver.waiting.lock().first() {
-            next.parker.unpark();
+            let _done = next.parker.unpark();
         }
     }
 }
@@ -128,6 +128,6 @@ impl Wake for Main {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, SeqCst);
-        self.scheduler.processors[PROCESSOR].parker.unpark();
+        self.scheduler.unpark(PROCESSOR);
     }
 }

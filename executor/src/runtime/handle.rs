@@ -1,7 +1,7 @@
 //! Handles to a runtime.
 
 use super::config::Flavor;
-use super::{RuntimeMetrics, block_on};
+use super::{Id, RuntimeMetrics, block_on};
 use crate::blocking;
 use crate::context;
 use crate::scheduler::Scheduler;
@@ -103,6 +103,12 @@ impl Handle {
             Flavor::CurrentThread => RuntimeFlavor::CurrentThread,
             Flavor::MultiThread => RuntimeFlavor::MultiThread,
         }
+    }
+
+    /// Identifies the runtime.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.scheduler.id
     }
 
     /// A snapshot of what the runtime does.

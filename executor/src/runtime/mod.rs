@@ -5,11 +5,14 @@ mod builder;
 mod config;
 mod current_thread;
 mod handle;
+mod id;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
+pub(crate) use block_on::is_block_on_waker;
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use id::Id;
 pub use preempt_fiber::Backend;
 
 use crate::blocking;
@@ -63,7 +66,10 @@ impl Runtime {
     fn start(config: Config) -> io::Result<Runtime> {
         let flavor = config.flavor;
         let limits = config.limits();
-        let (scheduler, monitor) = Scheduler::new(config);
+        let (scheduler, monitor) = Scheduler::new(config)?;
+        if scheduler.config.start_paused {
+            scheduler.timers.clock.stop();
+        }
         let driver = match flavor {
             Flavor::CurrentThread => Driver::CurrentThread(CurrentThread::new(&scheduler)),
             Flavor::MultiThread => Driver::MultiThread,

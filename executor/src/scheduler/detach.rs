@@ -19,6 +19,7 @@ use super::seat::Seat;
 use super::worker::{self, SeatRef};
 use crate::context;
 use crate::sync::Critical;
+use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) struct Detached {
     pub(super) suspended: Suspended,
     /// The flag of its fiber, to be raised while it runs.
     pub(super) flag: checkpoint::Flag,
+    /// How far it may be preempted when it goes on.
+    pub(super) preemption: Preemption,
 }
 
 /// What is ready when a poll leaves.
@@ -45,8 +48,9 @@ pub(crate) fn detach() -> bool {
     let departure = context::with_seat(|seat| seat.and_then(prepare));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
-        let flag = checkpoint::this_thread();
-        let publish = move |suspended| scheduler.push_detached(Detached { suspended, flag });
+        let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
+        let publish =
+            move |suspended| scheduler.push_detached(Detached { suspended, flag, preemption });
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
         context::with_seat(|now| now.map(|now| now.count_migration(seat)));

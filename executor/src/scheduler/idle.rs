@@ -210,7 +210,7 @@ mod models {
 
         fn wake_one(&self) {
             if let Some(processor) = self.idle.pick_sleeper() {
-                self.parkers[processor].unpark();
+                let _done = self.parkers[processor].unpark();
             }
         }
 

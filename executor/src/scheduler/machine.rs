@@ -41,6 +41,17 @@ pub(crate) struct Machine {
     seat: AtomicPtr<Seat>,
 }
 
+/// Whether a signal is to be sent to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// One is on its way already.
+    Already,
+    /// The last one was handled.
+    Now,
+    /// The last one was not handled for so long that it counts as lost.
+    Again,
+}
+
 enum Offer {
     Nothing,
     Processor(usize),
@@ -71,18 +82,19 @@ impl Machine {
         &self.fibers
     }
 
-    /// A signal is about to be sent. `false`: one is on its way already. Called by the monitor.
-    pub(crate) fn expect_signal(&self) -> bool {
+    /// A signal is about to be sent. Called by the monitor.
+    #[must_use]
+    pub(crate) fn expect_signal(&self) -> Expected {
         /// A signal that came in the middle of a switch is not taken note of; it is sent again.
         const LOST_AFTER: Duration = Duration::from_millis(1);
         let mut last = self.last_signal.lock();
         let pending = self.signal_expected.load(SeqCst);
         if pending && last.is_some_and(|last| last.elapsed() < LOST_AFTER) {
-            return false;
+            return Expected::Already;
         }
         *last = Some(Instant::now());
         self.signal_expected.store(true, SeqCst);
-        true
+        if pending { Expected::Again } else { Expected::Now }
     }
 
     /// Whether a signal was sent that has not been handled.
@@ -106,12 +118,12 @@ impl Machine {
     /// Gives the machine a processor, which the caller holds.
     pub(crate) fn offer(&self, processor: usize) {
         *self.offer.lock() = Offer::Processor(processor);
-        self.parker.unpark();
+        let _done = self.parker.unpark();
     }
 
     fn dismiss(&self) {
         *self.offer.lock() = Offer::Leave;
-        self.parker.unpark();
+        let _done = self.parker.unpark();
     }
 
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.

@@ -21,11 +21,12 @@ pub(crate) mod os_thread;
 pub(crate) mod parker;
 mod queue;
 mod seat;
+mod waking;
 pub(crate) mod worker;
 
 pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{detach, on_checkpoint};
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Expected, Machine};
 pub(crate) use seat::Seat;
 
 use crate::blocking::BlockingPool;
@@ -34,24 +35,25 @@ use crate::metrics::Counters;
 use crate::netpoll::Netpoll;
 use crate::preempt;
 use crate::report;
-use crate::runtime::{Config, Flavor};
+use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
-use crate::task::{self, JoinHandle, Registry, Runnable, Schedule, TaskHeader};
+use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
 use background::Background;
 use detach::Detached;
 use idle::Idle;
 use machine::Machines;
-use parker::Parker;
+use parker::{Parker, Unparked};
 use preempt_checkpoint::runtime::Flag;
 use preempt_fiber::{Pool, Spare};
-use preempt_sysmon::{Monitor, MonitorThread, Slice, Watch};
+use preempt_sysmon::{Kicked, Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Instant;
 
 /// The right to run tasks, and what belongs to it.
@@ -118,6 +120,7 @@ impl Processor {
 /// Everything that the machines of one runtime share.
 pub(crate) struct Scheduler {
     this: Weak<Scheduler>,
+    pub(crate) id: Id,
     pub(crate) config: Config,
     pub(crate) processors: Box<[Processor]>,
     injector: Injector,
@@ -133,18 +136,24 @@ pub(crate) struct Scheduler {
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
-    /// Machines in a poll whose processor the monitor has taken. Filled and looked at by the
-    /// monitor.
+    /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
+    /// Filled and looked at by the monitor.
     orphans: Mutex<Vec<Arc<Machine>>>,
     thread_shortage_reported: AtomicBool,
+    /// The monitor's, kept for its memory; empty between uses.
+    monitors_wakers: Mutex<Vec<Waker>>,
 }
 
 impl Scheduler {
-    pub(crate) fn new(config: Config) -> (Arc<Self>, MonitorThread) {
+    /// # Errors
+    /// When the system has no event queue left.
+    pub(crate) fn new(config: Config) -> io::Result<(Arc<Self>, MonitorThread)> {
         let count = config.processors;
+        let netpoll = Netpoll::new()?;
         let (monitor, monitor_thread) = Monitor::new();
         let scheduler = Arc::new_cyclic(|this| Scheduler {
             this: this.clone(),
+            id: Id::next(),
             processors: (0..count).map(Processor::new).collect(),
             injector: Injector::default(),
             background: Background::new(config.time_slice, count, config.max_detached),
@@ -152,7 +161,7 @@ impl Scheduler {
             machines: Machines::default(),
             monitor,
             timers: Timers::new(count),
-            netpoll: Netpoll::default(),
+            netpoll,
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
@@ -160,9 +169,10 @@ impl Scheduler {
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
+            monitors_wakers: Mutex::default(),
             config,
         });
-        (scheduler, monitor_thread)
+        Ok((scheduler, monitor_thread))
     }
 
     /// Puts one machine on each processor.
@@ -253,6 +263,15 @@ impl Scheduler {
             None => {
                 self.injector.push(runnable);
                 self.wake_one();
+                self.alert_monitor();
+            }
+            // A timer or an event: in the order in which they came.
+            Some((seat, processor)) if seat.is_between_polls() => {
+                let has_company = !processor.queue.is_empty();
+                processor.queue.push(runnable, &self.injector);
+                if has_company {
+                    self.wake_one();
+                }
             }
             Some((seat, processor)) => {
                 let displaced = processor.queue.push_lifo(runnable, &self.injector);
@@ -282,11 +301,59 @@ impl Scheduler {
 
     /// A timer was set that is the earliest of its shard: whoever sleeps until the next one has to
     /// know.
-    pub(crate) fn timer_set(&self, due: Instant) {
-        match self.timers.keeper() {
-            Some(processor) => self.processors[processor].parker.unpark(),
-            None => self.monitor.kick(due),
+    pub(crate) fn timer_set(&self) {
+        match self.timers.next() {
+            Some(due) if self.netpoll.has_keeper() => self.netpoll.set_alarm(due),
+            Some(due) => self.kick_monitor(due),
+            // Who sleeps is to move the clock on, if it is not this thread's own timer.
+            None => self.unpark_only_processor(),
         }
+    }
+
+    /// For a current-thread runtime whose clock is stopped.
+    fn unpark_only_processor(&self) {
+        if context::with_held(self, |held| held.is_none()) {
+            self.unpark(0);
+        }
+    }
+
+    /// Makes sure that the monitor looks then or before.
+    fn kick_monitor(&self, then: Instant) {
+        if self.monitor.kick(then) == Kicked::InNetpoll {
+            self.netpoll.break_poll();
+        }
+    }
+
+    /// Ends the sleep of a processor, or its next one.
+    pub(crate) fn unpark(&self, processor: usize) {
+        if self.processors[processor].parker.unpark() == Unparked::Elsewhere {
+            self.netpoll.break_poll();
+        }
+    }
+
+    /// Sleeps until the processor is unparked, and at most one of those who sleep until there is an
+    /// event or a timer is due.
+    fn sleep_on(&self, processor: &Processor, wakers: &mut Vec<Waker>) {
+        if self.timers.clock.is_stopped() && self.move_clock_on(processor, wakers) {
+            return;
+        }
+        let next_timer = || self.timers.next();
+        if !self.netpoll.sleep_on(processor.index, &processor.parker, next_timer, wakers) {
+            return;
+        }
+        // The keeper would have fired the next timer, and now works: the monitor takes over.
+        if let Some(due) = self.timers.next() {
+            self.kick_monitor(due);
+        }
+    }
+
+    /// There is nothing to do until the next timer: goes straight there. `false`: there is none, or
+    /// blocking work is going on.
+    fn move_clock_on(&self, processor: &Processor, wakers: &mut Vec<Waker>) -> bool {
+        self.netpoll.poll_in_passing(wakers);
+        processor.parker.take_notification()
+            || !wakers.is_empty()
+            || (!self.blocking.is_at_work() && self.timers.advance_to_next())
     }
 
     /// Queues a poll that was set aside. Allocates nothing.
@@ -295,10 +362,21 @@ impl Scheduler {
         self.wake_one();
     }
 
+    /// A task has come from outside: if every processor is at work, the monitor is to find out soon
+    /// whether one of them has to give way.
+    fn alert_monitor(&self) {
+        if let Some(grace) = self.config.grace()
+            && !self.idle.has_sleeper()
+            && !self.idle.has_searcher()
+        {
+            self.kick_monitor(Instant::now() + grace);
+        }
+    }
+
     /// Wakes a sleeping processor to look for work, unless one is looking already.
     pub(crate) fn wake_one(&self) {
         if let Some(processor) = self.idle.pick_sleeper() {
-            self.processors[processor].parker.unpark();
+            self.unpark(processor);
         }
     }
 
@@ -353,13 +431,15 @@ impl Scheduler {
     pub(crate) fn close(&self) {
         self.closed.store(true, SeqCst);
         self.registry.close();
-        self.timers.fire_all();
-        self.netpoll.close();
+        let mut wakers = Vec::new();
+        self.timers.fire_all(&mut wakers);
+        self.netpoll.close(&mut wakers);
+        self.wake_all(&mut wakers);
         for processor in &self.processors {
             if let Some(slice) = processor.watch.observe() {
                 processor.request(slice);
             }
-            processor.parker.unpark();
+            self.unpark(processor.index);
         }
         self.machines.close();
     }
@@ -368,6 +448,7 @@ impl Scheduler {
     /// the monitor and the fibers.
     pub(crate) fn finish(&self) {
         self.monitor.stop();
+        self.netpoll.break_poll();
         self.drain_queues();
         self.orphans.lock().clear();
         let fibers = self.fibers.lock().take();
@@ -418,7 +499,23 @@ impl Scheduler {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (task, runnable, handle) = task::new(future, self.clone(), spawned_at);
+        self.spawn_with(future, self.clone(), Preemption::Forced, spawned_at)
+    }
+
+    /// As [`spawn`](Self::spawn), with settings. `schedule` leads to this scheduler.
+    pub(crate) fn spawn_with<F, S>(
+        &self,
+        future: F,
+        schedule: S,
+        preemption: Preemption,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        S: Schedule,
+    {
+        let (task, runnable, handle) = task::new(future, schedule, preemption, spawned_at);
         if self.registry.add(task) {
             self.push_woken(runnable);
         }

@@ -2,10 +2,21 @@
 
 use super::Scheduler;
 use crate::preempt;
-use preempt_sysmon::policy::Waiting;
+use preempt_sysmon::policy::{Preemption, Waiting};
 use preempt_sysmon::{Interrupted, Slice, Watch};
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Waker;
 use std::time::Instant;
+
+impl Scheduler {
+    /// For the monitor's thread.
+    fn collect_and_wake(&self, collect: impl FnOnce(&mut Vec<Waker>)) {
+        let mut wakers = std::mem::take(&mut *self.monitors_wakers.lock());
+        collect(&mut wakers);
+        self.wake_all(&mut wakers);
+        *self.monitors_wakers.lock() = wakers;
+    }
+}
 
 impl preempt_sysmon::Scheduler for Scheduler {
     fn processors(&self) -> usize {
@@ -40,12 +51,33 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn fire_timers(&self) {
-        self.timers.fire_if_due();
+        self.collect_and_wake(|wakers| self.timers.fire_if_due(wakers));
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        // A processor that sleeps until then needs no help.
-        if self.timers.keeper().is_some() { None } else { self.timers.next() }
+        // Who sleeps until then needs no help.
+        if self.netpoll.has_keeper() { None } else { self.timers.next() }
+    }
+
+    fn poll_events(&self, now: Instant) {
+        self.collect_and_wake(|wakers| self.netpoll.poll_if_stale(now, wakers));
+    }
+
+    fn is_unattended(&self) -> bool {
+        self.netpoll.is_unattended()
+    }
+
+    fn sleep_until_event(&self, until: Instant, is_kicked: impl FnOnce() -> bool) -> bool {
+        let mut slept = false;
+        self.collect_and_wake(|wakers| {
+            let next_timer = || self.timers.next();
+            slept = self.netpoll.sleep_as_monitor(until, next_timer, is_kicked, wakers);
+        });
+        if slept && self.idle.has_sleeper() {
+            // It went to sleep meanwhile and could not become the keeper.
+            self.wake_one();
+        }
+        slept
     }
 
     fn request(&self, processor: usize, slice: Slice) {
@@ -69,11 +101,14 @@ impl preempt_sysmon::Scheduler for Scheduler {
 
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let Some(machine) = self.processors[processor].machine_in(slice) else { return false };
+        let may_be_forced = self.watch(processor).preemption(slice) == Preemption::Forced;
         // Before the processor goes: the machine takes it back when it finds out.
         machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
         if handed_off {
-            self.orphans.lock().push(machine);
+            if may_be_forced {
+                self.orphans.lock().push(machine);
+            }
         } else {
             machine.set_orphaned(false);
         }

@@ -4,6 +4,15 @@
 //! `unpark` itself. Here the token belongs to whoever owns the parker.
 //!
 //! An `unpark` before the `park` is kept, so no wake-up is lost; several are one.
+//!
+//! The owner may also sleep in a place of its own, see [`Parker::park_in`]: then whoever unparks it
+//! is told to fetch it from there.
+//!
+//! ```text
+//!   EMPTY ── park ──▶ PARKED ────┐
+//!     │ └─── park_in ─▶ ELSEWHERE ├── unpark ──▶ NOTIFIED ── the park ends ──▶ EMPTY
+//!     └─────────────────────────┘
+//! ```
 
 use crate::sync::{AtomicU32, Condvar, Mutex};
 use std::sync::atomic::Ordering::SeqCst;
@@ -12,6 +21,17 @@ use std::time::Instant;
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
 const NOTIFIED: u32 = 2;
+const ELSEWHERE: u32 = 3;
+
+/// What an unpark leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Unparked {
+    /// Nothing.
+    Done,
+    /// The owner sleeps in the place of its [`Parker::park_in`] and is to be fetched from there.
+    Elsewhere,
+}
 
 #[derive(Debug)]
 pub(crate) struct Parker {
@@ -54,16 +74,32 @@ impl Parker {
         }
     }
 
+    /// Sleeps in `sleep`, unless there was an unpark already. Whoever unparks from now on makes
+    /// `sleep` return; it may also return by itself.
+    pub(crate) fn park_in(&self, sleep: impl FnOnce()) {
+        if self.state.compare_exchange(EMPTY, ELSEWHERE, SeqCst, SeqCst).is_ok() {
+            sleep();
+        }
+        // A notification that arrives right here is taken: the caller wakes anyway.
+        self.state.store(EMPTY, SeqCst);
+    }
+
     /// Wakes the thread that is parked, or the next one that parks.
-    pub(crate) fn unpark(&self) {
-        if self.state.swap(NOTIFIED, SeqCst) == PARKED {
-            // The parked thread holds the lock until it waits.
-            drop(self.lock.lock());
-            self.condvar.notify_one();
+    pub(crate) fn unpark(&self) -> Unparked {
+        match self.state.swap(NOTIFIED, SeqCst) {
+            PARKED => {
+                // The parked thread holds the lock until it waits.
+                drop(self.lock.lock());
+                self.condvar.notify_one();
+                Unparked::Done
+            }
+            ELSEWHERE => Unparked::Elsewhere,
+            _ => Unparked::Done,
         }
     }
 
-    fn take_notification(&self) -> bool {
+    /// Whether there was an unpark; it is used up.
+    pub(crate) fn take_notification(&self) -> bool {
         self.state.compare_exchange(NOTIFIED, EMPTY, SeqCst, SeqCst).is_ok()
     }
 }
@@ -76,12 +112,23 @@ mod tests {
     #[test]
     fn an_unpark_before_the_park_is_kept_once() {
         let parker = Parker::new();
-        parker.unpark();
-        parker.unpark();
+        assert_eq!(parker.unpark(), Unparked::Done);
+        assert_eq!(parker.unpark(), Unparked::Done);
         parker.park();
         let deadline = Instant::now() + Duration::from_millis(5);
         parker.park_until(Some(deadline));
         assert!(Instant::now() >= deadline, "one notification ended two parks");
+    }
+
+    #[test]
+    fn who_sleeps_elsewhere_is_fetched_once_and_only_from_there() {
+        let parker = Parker::new();
+        parker.park_in(|| {
+            assert_eq!(parker.unpark(), Unparked::Elsewhere);
+            assert_eq!(parker.unpark(), Unparked::Done);
+        });
+        assert_eq!(parker.unpark(), Unparked::Done);
+        parker.park_in(|| unreachable!("there was an unpark already"));
     }
 }
 
@@ -97,9 +144,27 @@ mod models {
             let parker = Arc::new(Parker::new());
             let other = thread::spawn({
                 let parker = parker.clone();
-                move || parker.unpark()
+                move || assert_eq!(parker.unpark(), Unparked::Done)
             });
             parker.park();
+            other.join().unwrap();
+        });
+    }
+
+    /// The other place is a parker here. A lost wake-up shows as a deadlock of the model.
+    #[test]
+    fn loom_no_unpark_is_lost_elsewhere() {
+        loom::model(|| {
+            let parkers = Arc::new([Parker::new(), Parker::new()]);
+            let other = thread::spawn({
+                let parkers = parkers.clone();
+                move || {
+                    if parkers[0].unpark() == Unparked::Elsewhere {
+                        assert_eq!(parkers[1].unpark(), Unparked::Done);
+                    }
+                }
+            });
+            parkers[0].park_in(|| parkers[1].park());
             other.join().unwrap();
         });
     }

@@ -17,6 +17,7 @@ use preempt_sysmon::Slice;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::Waker;
 
 /// No processor.
 const NONE: usize = usize::MAX;
@@ -39,6 +40,8 @@ pub(crate) struct Seat {
     /// What was taken last is of the background and in its turn.
     pub(super) has_turn: Cell<bool>,
     random: Cell<u32>,
+    /// Kept for its memory; empty between uses.
+    wakers: Cell<Vec<Waker>>,
 }
 
 impl Seat {
@@ -56,6 +59,7 @@ impl Seat {
             turn: Turn::default(),
             has_turn: Cell::new(false),
             random: Cell::new(context::random_seed()),
+            wakers: Cell::default(),
         }
     }
 
@@ -119,6 +123,11 @@ impl Seat {
 
     fn slice(&self) -> Option<Slice> {
         Slice::from_bits(self.slice.load(Relaxed))
+    }
+
+    /// Whether the machine is in the scheduler's own code.
+    pub(super) fn is_between_polls(&self) -> bool {
+        self.slice().is_none()
     }
 
     /// The poll that is running on this machine, with its processor if that is still held.
@@ -194,20 +203,39 @@ impl Seat {
         }
     }
 
-    /// Sleeps together with the processor until there is work or a timer is due.
+    /// Sleeps together with the processor until there is work, an event or a timer that is due.
     pub(super) fn park(&self, processor: &Processor) {
         let scheduler = &*self.scheduler;
+        let mut wakers = self.wakers.take();
         let last = scheduler.idle.park(processor.index, self.searching.take());
         let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
         if !work_left && !scheduler.is_closed() {
-            let next_timer = scheduler.timers.sleep_on(processor.index, &processor.parker);
-            if let Some(due) = next_timer {
-                // This was who would have fired it, and now works: the monitor takes over.
-                scheduler.monitor.kick(due);
-            }
+            scheduler.sleep_on(processor, &mut wakers);
         }
         self.searching.set(scheduler.idle.unpark(processor.index));
         scheduler.monitor.work_started();
+        self.wake(wakers);
+    }
+
+    /// Wakes whoever waits for a timer that is due.
+    pub(super) fn fire_timers(&self) {
+        let mut wakers = self.wakers.take();
+        self.scheduler.timers.fire_if_due(&mut wakers);
+        self.wake(wakers);
+    }
+
+    /// Wakes whoever waits for an event that has come, unless somebody else looks after that.
+    pub(super) fn poll_netpoll(&self) {
+        if self.scheduler.netpoll.is_unattended() {
+            let mut wakers = self.wakers.take();
+            self.scheduler.netpoll.poll_in_passing(&mut wakers);
+            self.wake(wakers);
+        }
+    }
+
+    fn wake(&self, mut wakers: Vec<Waker>) {
+        self.scheduler.wake_all(&mut wakers);
+        self.wakers.set(wakers);
     }
 
     /// Whether it was looking for work when it was left; then it is no more.

@@ -14,15 +14,15 @@ use super::seat::Seat;
 use super::{Processor, Scheduler};
 use crate::context;
 use crate::report;
-use crate::task::Runnable;
+use crate::task::{Preemption, Runnable};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Leave, Spare, Suspended};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// As in Go: every 61st pick looks at the injector first, so that a busy local queue cannot starve
-/// it. A prime, so that it does not fall into step with the tasks.
+/// As in Go: every 61st pick looks for events, and at the injector first, so that a busy local queue
+/// cannot starve them. A prime, so that it does not fall into step with the tasks.
 const INJECTOR_INTERVAL: u32 = 61;
 
 /// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
@@ -108,7 +108,10 @@ fn step(seat: &Seat) -> Step {
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
-            poll(seat, processor, || runnable.run());
+            match runnable.preemption() {
+                Preemption::Forced => poll(seat, processor, || runnable.run()),
+                restricted => poll_restricted(seat, processor, runnable, restricted),
+            }
             Step::Again
         }
         Some(Work::Resume(detached)) => {
@@ -130,6 +133,23 @@ fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
     checkpoint::enter();
     context::with_seat(|seat| seat.map(Seat::end_slice));
     result
+}
+
+/// As [`poll`], for a task that may not be preempted by all means. The monitor is told before the
+/// slice begins; a signal that was meant for an earlier poll is turned away by what the handler
+/// finds on this thread: its note, or the section that a poll that is left alone never leaves.
+#[cold]
+fn poll_restricted(seat: &Seat, processor: &Processor, runnable: Runnable, allowed: Preemption) {
+    processor.watch.restrict_next_poll(allowed);
+    context::set_preemption(allowed);
+    if allowed == Preemption::Never {
+        seat.begin_slice(processor);
+        runnable.run();
+        context::with_seat(|seat| seat.map(Seat::end_slice));
+    } else {
+        poll(seat, processor, || runnable.run());
+    }
+    context::set_preemption(Preemption::Forced);
 }
 
 fn wait_for_processor(seat: &Seat) -> Step {
@@ -162,6 +182,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
     processor.set_holder(detached.flag, seat.machine());
+    processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor);
     Step::Resume(detached.suspended)
 }
@@ -175,6 +196,7 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
+            processor.watch.restrict_next_poll(runnable.preemption());
             poll_in_block_on(seat, processor, || runnable.run());
         }
         Some(Work::Resume(_)) => unreachable!("nothing is detached on a current-thread runtime"),
@@ -211,10 +233,10 @@ pub(crate) fn poll_main<F: Future>(
 }
 
 /// What to run next, in the order: the background in its turn, now and then the injector, the LIFO
-/// slot, the local queue, the injector, other processors, the background.
+/// slot, the local queue, the injector, what events have woken, other processors, the background.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
-    scheduler.timers.fire_if_due();
+    seat.fire_timers();
     let picks = seat.picks.get().wrapping_add(1);
     seat.picks.set(picks);
     if let Some(preempted) = scheduler.background.pop_in_turn(&seat.turn) {
@@ -231,12 +253,20 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
 fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {
     let scheduler = &**seat.scheduler();
     let injected = || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
-    if (picks.is_multiple_of(INJECTOR_INTERVAL) || scheduler.injector.take_urgency())
+    let is_round = picks.is_multiple_of(INJECTOR_INTERVAL);
+    if is_round {
+        seat.poll_netpoll();
+    }
+    if (is_round || scheduler.injector.take_urgency())
         && let Some(injected) = injected()
     {
         return Some(injected);
     }
-    next_local(seat, processor).or_else(injected).or_else(|| steal(seat, processor))
+    let polled = || {
+        seat.poll_netpoll();
+        next_local(seat, processor)
+    };
+    next_local(seat, processor).or_else(injected).or_else(polled).or_else(|| steal(seat, processor))
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {

@@ -2,6 +2,7 @@
 
 use super::{Id, Task};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Can abort a task, from anywhere and more than once.
 #[derive(Clone)]
@@ -32,8 +33,12 @@ impl AbortHandle {
     }
 }
 
+// As of a `JoinHandle`.
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
+
 impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AbortHandle").field("id", &self.id()).finish()
+        self.task.describe(f, "AbortHandle")
     }
 }

@@ -21,6 +21,7 @@ use super::raw::{self, Vtable};
 use super::state::State;
 use super::{Id, JoinError, Schedule};
 use atomic_waker::AtomicWaker;
+use preempt_sysmon::policy::Preemption;
 use std::cell::UnsafeCell;
 use std::future::Future;
 use std::panic::Location;
@@ -65,11 +66,12 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     pub(super) fn allocate(
         future: F,
         schedule: S,
+        preemption: Preemption,
         spawned_at: &'static Location<'static>,
     ) -> NonNull<Header> {
         let cell = Box::new(Cell {
             header: Header {
-                state: State::new(),
+                state: State::new(preemption),
                 vtable: raw::vtable::<F, S>(),
                 id: Id::next(),
                 queue_link: UnsafeCell::new(None),

@@ -1,10 +1,11 @@
-//! A set of tasks that are waited for together.
+//! A set of tasks that are waited for together, and settings for them.
 
-use super::{AbortHandle, Id, JoinError, JoinHandle};
+use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, Preemption};
 use crate::runtime::Handle;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::panic;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,12 +21,16 @@ pub struct JoinSet<T> {
 struct Member<T>(JoinHandle<T>);
 
 impl<T> Future for Member<T> {
-    type Output = (Id, Result<T, JoinError>);
+    type Output = Result<(Id, T), JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let id = self.0.id();
-        Pin::new(&mut self.0).poll(cx).map(|result| (id, result))
+        Pin::new(&mut self.0).poll(cx).map_ok(|output| (id, output))
     }
+}
+
+fn without_id<T>(joined: Result<(Id, T), JoinError>) -> Result<T, JoinError> {
+    joined.map(|(_, output)| output)
 }
 
 impl<T> JoinSet<T> {
@@ -64,7 +69,12 @@ impl<T> JoinSet<T> {
     }
 }
 
-impl<T: Send + 'static> JoinSet<T> {
+impl<T: 'static> JoinSet<T> {
+    /// Settings for a task that is to be added.
+    pub fn build_task(&mut self) -> Builder<'_, T> {
+        Builder { settings: super::Builder::new(), set: self }
+    }
+
     /// Spawns a task on the current runtime and adds it.
     ///
     /// # Panics
@@ -73,6 +83,7 @@ impl<T: Send + 'static> JoinSet<T> {
     pub fn spawn<F>(&mut self, future: F) -> AbortHandle
     where
         F: Future<Output = T> + Send + 'static,
+        T: Send,
     {
         self.insert(crate::spawn(future))
     }
@@ -82,8 +93,30 @@ impl<T: Send + 'static> JoinSet<T> {
     pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
     where
         F: Future<Output = T> + Send + 'static,
+        T: Send,
     {
         self.insert(handle.spawn(future))
+    }
+
+    /// Spawns a task on the current [`LocalSet`] and adds it.
+    ///
+    /// # Panics
+    /// Outside a `LocalSet`.
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(super::spawn_local(future))
+    }
+
+    /// Spawns a task on the given [`LocalSet`] and adds it.
+    #[track_caller]
+    pub fn spawn_local_on<F>(&mut self, future: F, local_set: &LocalSet) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(local_set.spawn_local(future))
     }
 
     /// Runs blocking code on a thread of its own and adds it.
@@ -94,8 +127,19 @@ impl<T: Send + 'static> JoinSet<T> {
     pub fn spawn_blocking<F>(&mut self, work: F) -> AbortHandle
     where
         F: FnOnce() -> T + Send + 'static,
+        T: Send,
     {
         self.insert(crate::spawn_blocking(work))
+    }
+
+    /// Runs blocking code on a thread of the given runtime and adds it.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(&mut self, work: F, handle: &Handle) -> AbortHandle
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        self.insert(handle.spawn_blocking(work))
     }
 
     /// Waits for the next task to complete; `None` if the set is empty.
@@ -103,32 +147,38 @@ impl<T: Send + 'static> JoinSet<T> {
     /// # Cancellation
     /// Safe: if this future is dropped, no task was taken out of the set.
     pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
-        self.join_next_with_id().await.map(|(_, result)| result)
+        poll_fn(|cx| self.poll_join_next(cx)).await
     }
 
-    /// Like [`join_next`](Self::join_next), with the task's id.
-    pub async fn join_next_with_id(&mut self) -> Option<(Id, Result<T, JoinError>)> {
+    /// Like [`join_next`](Self::join_next), with the task's id. An error tells it itself.
+    pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         poll_fn(|cx| self.poll_join_next_with_id(cx)).await
     }
 
-    /// Takes a task out that is already complete.
+    /// Takes a task out that is already complete; `None` if there is none.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        self.try_join_next_with_id().map(without_id)
+    }
+
+    /// Like [`try_join_next`](Self::try_join_next), with the task's id.
+    pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        match self.poll_join_next(&mut cx) {
-            Poll::Ready(result) => result,
+        match self.poll_join_next_with_id(&mut cx) {
+            Poll::Ready(next) => next,
             Poll::Pending => None,
         }
     }
 
     /// Polls for a completed task: `Ready(None)` if the set is empty.
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        self.poll_join_next_with_id(cx).map(|next| next.map(|(_, result)| result))
+        self.poll_join_next_with_id(cx).map(|next| next.map(without_id))
     }
 
-    fn poll_join_next_with_id(
+    /// Like [`poll_join_next`](Self::poll_join_next), with the task's id.
+    pub fn poll_join_next_with_id(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<(Id, Result<T, JoinError>)>> {
+    ) -> Poll<Option<Result<(Id, T), JoinError>>> {
         self.handles.poll_next_unpin(cx)
     }
 
@@ -185,5 +235,114 @@ where
             set.spawn(future);
         });
         set
+    }
+}
+
+impl<T, F> Extend<F> for JoinSet<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        futures.into_iter().for_each(|future| {
+            self.spawn(future);
+        });
+    }
+}
+
+/// Settings for a task of a [`JoinSet`], see [`JoinSet::build_task`]. They are those of
+/// [`task::Builder`](super::Builder), and so are the errors and panics.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it spawns"]
+pub struct Builder<'a, T> {
+    settings: super::Builder<'a>,
+    set: &'a mut JoinSet<T>,
+}
+
+impl<'a, T: 'static> Builder<'a, T> {
+    /// As [`Builder::name`](super::Builder::name).
+    pub fn name(self, name: &'a str) -> Self {
+        Builder { settings: self.settings.name(name), ..self }
+    }
+
+    /// As [`Builder::preemption`](super::Builder::preemption).
+    pub fn preemption(self, preemption: Preemption) -> Self {
+        Builder { settings: self.settings.preemption(preemption), ..self }
+    }
+
+    /// As [`Builder::spawn`](super::Builder::spawn).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.settings.spawn(future)?))
+    }
+
+    /// As [`Builder::spawn_on`](super::Builder::spawn_on).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.settings.spawn_on(future, handle)?))
+    }
+
+    /// As [`Builder::spawn_local`](super::Builder::spawn_local).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.settings.spawn_local(future)?))
+    }
+
+    /// As [`Builder::spawn_local_on`](super::Builder::spawn_local_on).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.settings.spawn_local_on(future, local_set)?))
+    }
+
+    /// As [`Builder::spawn_blocking`](super::Builder::spawn_blocking).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_blocking<F>(self, work: F) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.settings.spawn_blocking(work)?))
+    }
+
+    /// As [`Builder::spawn_blocking_on`](super::Builder::spawn_blocking_on).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(self, work: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.settings.spawn_blocking_on(work, handle)?))
     }
 }

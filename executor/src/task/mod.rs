@@ -10,28 +10,44 @@
 //! `state.rs` has the word that they agree by, `cell.rs` the memory, `raw.rs` what happens to it.
 
 mod abort;
+mod builder;
 mod cell;
 mod error;
 mod id;
 mod join;
-mod join_set;
+pub mod join_set;
 mod list;
+mod local;
+mod local_key;
 mod raw;
 mod registry;
 mod state;
 mod waker;
 
 pub use abort::AbortHandle;
+pub use builder::Builder;
 pub use error::JoinError;
 pub use id::{Id, id, try_id};
 pub use join::JoinHandle;
 pub use join_set::JoinSet;
+pub use preempt_sysmon::policy::Preemption;
+
+pub(crate) use builder::Named;
 pub(crate) use list::List;
-pub(crate) use registry::{Registry, Unregistered};
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
+pub use local_key::{AccessError, LocalKey};
+pub(crate) use registry::Registry;
+pub(crate) use waker::is_task_waker;
+
+/// Futures that are returned by functions that are not `async`.
+pub mod futures {
+    pub use super::local_key::TaskLocalFuture;
+}
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
 use state::Wake;
+use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -44,19 +60,24 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     fn reschedule(&self, runnable: Runnable);
     /// The task is complete. `true`: the registry gave its reference up.
     fn release(&self, header: &Header) -> bool;
+    /// What the task is called. Here, so that a task without a name has no room for one.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Makes a task. The three handles are its three first references.
 pub(crate) fn new<F, S>(
     future: F,
     schedule: S,
+    preemption: Preemption,
     spawned_at: &'static Location<'static>,
 ) -> (Task, Runnable, JoinHandle<F::Output>)
 where
     F: Future + 'static,
     S: Schedule,
 {
-    let header = Cell::allocate(future, schedule, spawned_at);
+    let header = Cell::allocate(future, schedule, preemption, spawned_at);
     // SAFETY: a task is born with three references, SCHEDULED and JOINED set: one for each.
     unsafe { (Task::from_raw(header), Runnable::from_raw(header), JoinHandle::from_raw(header)) }
 }
@@ -66,7 +87,7 @@ pub(crate) struct Task(NonNull<Header>);
 
 // SAFETY: the header is shared by design: the state is atomic, everything else is governed by it.
 // A task that is reachable from several threads was made from a `Send` future, or its `Schedule`
-// runs it on one thread only (`spawn_blocking`, whose future is `Send` too).
+// sees to it that the future is polled and dropped on one thread only (`local.rs`).
 unsafe impl Send for Task {}
 // SAFETY: as above.
 unsafe impl Sync for Task {}
@@ -91,6 +112,24 @@ impl Task {
 
     pub(crate) fn id(&self) -> Id {
         self.header().id
+    }
+
+    /// What it was called by `Builder::name`.
+    fn name(&self) -> Option<&str> {
+        // SAFETY: this reference keeps the task alive.
+        let name = unsafe { (self.header().vtable.name)(self.0) };
+        // SAFETY: the name is as old as the task and never changes.
+        name.map(|name| unsafe { name.as_ref() })
+    }
+
+    /// The text of a handle for `Debug`.
+    fn describe(&self, f: &mut fmt::Formatter<'_>, handle: &str) -> fmt::Result {
+        let mut text = f.debug_struct(handle);
+        text.field("id", &self.id());
+        if let Some(name) = self.name() {
+            text.field("name", &name);
+        }
+        text.finish_non_exhaustive()
     }
 
     /// Asks for cancellation.
@@ -140,6 +179,11 @@ impl Runnable {
 
     fn into_raw(self) -> NonNull<Header> {
         self.0.into_raw()
+    }
+
+    /// How far its poll may be preempted.
+    pub(crate) fn preemption(&self) -> Preemption {
+        self.0.header().state.preemption()
     }
 
     /// Drops the future instead of running it.

@@ -3,8 +3,8 @@
 //! Sharded lists, linked through the tasks, each under its own lock. A shard holds one reference
 //! for each task in it. A closed shard takes no task.
 
+use super::Task;
 use super::cell::{Header, Links};
-use super::{Schedule, Task};
 use crate::sync::Mutex;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -123,24 +123,4 @@ fn links(header: NonNull<Header>) -> Links {
 fn set_links(header: NonNull<Header>, links: Links) {
     // SAFETY: as in `links`.
     unsafe { *header.as_ref().registry_links.get() = links };
-}
-
-/// Tasks that run once on a thread of their own and are in no registry: `spawn_blocking`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Unregistered;
-
-impl Schedule for Unregistered {
-    /// Never called: such a task is scheduled from birth until it runs, and then runs to its end.
-    fn schedule(&self, runnable: super::Runnable) {
-        drop(runnable);
-    }
-
-    /// Never called, see `schedule`.
-    fn reschedule(&self, runnable: super::Runnable) {
-        drop(runnable);
-    }
-
-    fn release(&self, _header: &Header) -> bool {
-        false
-    }
 }

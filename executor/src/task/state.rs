@@ -7,6 +7,8 @@
 //!  SCHEDULED  a `Runnable` exists, or the machine that polls it will make one
 //!  CANCELLED  the future is to be dropped instead of polled; never cleared
 //!  JOINED     a `JoinHandle` exists and owns the output
+//!  ASKED_ONLY, LEFT_ALONE
+//!             how far polls may be preempted; none of the two: by all means. Set at birth, for good
 //!  the rest   number of references to the allocation
 //! ```
 //!
@@ -17,6 +19,7 @@
 //! after it has seen COMPLETE, or the machine that sets COMPLETE and sees JOINED clear.
 
 use crate::sync::AtomicUsize;
+use preempt_sysmon::policy::Preemption;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 const RUNNING: usize = 1;
@@ -24,7 +27,9 @@ const COMPLETE: usize = 1 << 1;
 const SCHEDULED: usize = 1 << 2;
 const CANCELLED: usize = 1 << 3;
 const JOINED: usize = 1 << 4;
-const ONE_REF: usize = 1 << 5;
+const ASKED_ONLY: usize = 1 << 5;
+const LEFT_ALONE: usize = 1 << 6;
+const ONE_REF: usize = 1 << 7;
 
 /// Held at birth by the registry, the first `Runnable` and the `JoinHandle`.
 const REFS_AT_BIRTH: usize = 3;
@@ -77,8 +82,22 @@ pub(crate) enum Completed {
 }
 
 impl State {
-    pub(crate) fn new() -> Self {
-        State(AtomicUsize::new((REFS_AT_BIRTH * ONE_REF) | SCHEDULED | JOINED))
+    pub(crate) fn new(preemption: Preemption) -> Self {
+        let allowed = match preemption {
+            Preemption::Cooperative => ASKED_ONLY,
+            Preemption::Never => LEFT_ALONE,
+            _ => 0,
+        };
+        State(AtomicUsize::new((REFS_AT_BIRTH * ONE_REF) | SCHEDULED | JOINED | allowed))
+    }
+
+    pub(crate) fn preemption(&self) -> Preemption {
+        // Relaxed: these bits never change.
+        match self.0.load(Relaxed) & (ASKED_ONLY | LEFT_ALONE) {
+            0 => Preemption::Forced,
+            ASKED_ONLY => Preemption::Cooperative,
+            _ => Preemption::Never,
+        }
     }
 
     /// Moves the word by `step`, which answers the next word (`None`: leave it) and a verdict.
@@ -224,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_wake_during_the_poll_reschedules() {
-        let state = State::new();
+        let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.wake_by_ref(), Wake::Done);
         assert_eq!(state.wake_by_ref(), Wake::Done);
@@ -234,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_idle_task_is_scheduled_once() {
-        let state = State::new();
+        let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.suspend(), Suspend::Idle);
         assert_eq!(state.wake_by_ref(), Wake::Schedule);
@@ -243,7 +262,7 @@ mod tests {
 
     #[test]
     fn cancelling_an_idle_task_schedules_it_for_its_destruction() {
-        let state = State::new();
+        let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.suspend(), Suspend::Idle);
         assert_eq!(state.cancel(), Wake::Schedule);
@@ -252,7 +271,7 @@ mod tests {
 
     #[test]
     fn cancelling_during_the_poll_takes_effect_at_its_end() {
-        let state = State::new();
+        let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.cancel(), Wake::Done);
         assert_eq!(state.suspend(), Suspend::Cancel);
@@ -261,8 +280,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_allowed_at_birth_stays_allowed() {
+        for preemption in [Preemption::Cooperative, Preemption::Forced, Preemption::Never] {
+            let state = State::new(preemption);
+            assert_eq!(state.start(), Start::Poll);
+            state.add_ref();
+            assert_eq!(state.cancel(), Wake::Done);
+            assert_eq!(state.complete(), Completed::Joined);
+            assert!(!state.drop_refs(3));
+            assert_eq!(state.preemption(), preemption);
+            assert!(state.drop_join_handle());
+            assert!(state.drop_refs(1));
+        }
+    }
+
+    #[test]
     fn a_runnable_outrun_by_shutdown_is_stale() {
-        let state = State::new();
+        let state = State::new(Preemption::Forced);
         assert!(state.shut_down());
         assert_eq!(state.start(), Start::Stale);
         assert_eq!(state.complete(), Completed::Joined);
@@ -282,7 +316,7 @@ mod models {
     #[test]
     fn loom_wakes_against_the_end_of_a_poll() {
         loom::model(|| {
-            let state = Arc::new(State::new());
+            let state = Arc::new(State::new(Preemption::Forced));
             assert_eq!(state.start(), Start::Poll);
             let wakers: Vec<_> = (0..2)
                 .map(|_| {
@@ -306,7 +340,7 @@ mod models {
     #[test]
     fn loom_completion_against_the_drop_of_the_handle() {
         loom::model(|| {
-            let state = Arc::new(State::new());
+            let state = Arc::new(State::new(Preemption::Forced));
             assert_eq!(state.start(), Start::Poll);
             let handle = thread::spawn({
                 let state = state.clone();
@@ -322,7 +356,7 @@ mod models {
     #[test]
     fn loom_shutdown_against_start() {
         loom::model(|| {
-            let state = Arc::new(State::new());
+            let state = Arc::new(State::new(Preemption::Forced));
             let shutdown = thread::spawn({
                 let state = state.clone();
                 move || state.shut_down()
@@ -337,7 +371,7 @@ mod models {
     #[test]
     fn loom_cancel_against_the_end_of_a_poll() {
         loom::model(|| {
-            let state = Arc::new(State::new());
+            let state = Arc::new(State::new(Preemption::Forced));
             assert_eq!(state.start(), Start::Poll);
             let abort = thread::spawn({
                 let state = state.clone();

@@ -5,10 +5,11 @@ use super::state::Wake;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-const VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
+/// One place in memory, so that its address tells our wakers from others.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
 /// A waker for the duration of a poll, without a reference of its own.
 pub(super) struct WakerRef<'a> {
@@ -31,6 +32,11 @@ pub(super) fn waker_ref(header: &Header) -> WakerRef<'_> {
     // reference from being given back, and the lifetime keeps the task alive.
     let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) });
     WakerRef { waker, _header: PhantomData }
+}
+
+/// Whether it is the waker of a task, of this runtime or another.
+pub(crate) fn is_task_waker(waker: &Waker) -> bool {
+    ptr::eq(waker.vtable(), &VTABLE)
 }
 
 /// # Safety

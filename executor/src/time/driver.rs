@@ -3,35 +3,29 @@
 //! A timer goes into the heap of the processor that sets it. Any thread may fire any timer; what
 //! wakes a sleeping task is whoever comes first of
 //! 1. a machine between two polls, which looks at the clock if there are timers;
-//! 2. the *keeper*: one of the sleeping processors, which sleeps until the next timer is due;
+//! 2. the keeper of the netpoll, whose sleep the next timer ends (`netpoll/driver.rs`);
 //! 3. the monitor, while all processors are in polls.
 //!
 //! # No timer is overslept (proof sketch)
-//! The keeper writes `keeper`, then reads `earliest`; who sets a timer writes `earliest`, then
-//! reads `keeper` and wakes it. All four are sequentially consistent, so one sees the other. The
-//! same holds for the monitor and its `looks_at`.
+//! The keeper writes that it is the keeper, then reads `earliest`; who sets a timer writes `earliest`,
+//! then reads who the keeper is and sets its alarm. All four are sequentially consistent, so one sees
+//! the other. The same holds for the monitor and its `looks_at`.
 
+use super::clock::Clock;
 use super::heap::{Heap, Key};
-use crate::report;
-use crate::scheduler::parker::Parker;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// No timer.
 const NEVER: u64 = u64::MAX;
-/// No keeper.
-const NOBODY: usize = usize::MAX;
-/// How many wakers are called for one hold of the lock.
-const BATCH: usize = 32;
 
 pub(crate) struct Timers {
     shards: Box<[CachePadded<Shard>]>,
-    /// The processor that sleeps until the next timer is due.
-    keeper: AtomicUsize,
     epoch: Instant,
+    pub(crate) clock: Clock,
 }
 
 struct Shard {
@@ -52,8 +46,8 @@ impl Timers {
         let shard = || Shard { heap: Mutex::default(), earliest: AtomicU64::new(NEVER) };
         Timers {
             shards: (0..processors).map(|_| CachePadded::new(shard())).collect(),
-            keeper: AtomicUsize::new(NOBODY),
             epoch: Instant::now(),
+            clock: Clock::default(),
         }
     }
 
@@ -85,21 +79,25 @@ impl Timers {
         waker
     }
 
-    /// Wakes the tasks of all timers that are due. Costs a load for each shard if there are none.
-    pub(crate) fn fire_if_due(&self) {
+    /// Collects who waits for a timer that is due. Costs a load for each shard if there are none.
+    pub(crate) fn fire_if_due(&self, wakers: &mut Vec<Waker>) {
         let earliest = self.earliest();
         if earliest == NEVER {
             return;
         }
-        let now = nanos(self.epoch.elapsed());
+        let now = nanos(self.clock.now().saturating_duration_since(self.epoch));
         if earliest <= now {
-            self.shards.iter().for_each(|shard| shard.fire(now));
+            self.fire(now, wakers);
         }
     }
 
-    /// Wakes every task that waits for a timer: the runtime shuts down, and nobody would later.
-    pub(crate) fn fire_all(&self) {
-        self.shards.iter().for_each(|shard| shard.fire(NEVER));
+    /// Collects who waits for any timer: the runtime shuts down, and nobody would wake them later.
+    pub(crate) fn fire_all(&self, wakers: &mut Vec<Waker>) {
+        self.fire(NEVER, wakers);
+    }
+
+    fn fire(&self, now: u64, wakers: &mut Vec<Waker>) {
+        self.shards.iter().for_each(|shard| shard.fire(now, wakers));
     }
 
     fn earliest(&self) -> u64 {
@@ -107,32 +105,26 @@ impl Timers {
     }
 
     /// When the next timer is due.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    fn next_due(&self) -> Option<Instant> {
         match self.earliest() {
             NEVER => None,
             due => Some(self.epoch + Duration::from_nanos(due)),
         }
     }
 
-    /// The processor that sleeps until the next timer, if one does.
-    pub(crate) fn keeper(&self) -> Option<usize> {
-        match self.keeper.load(SeqCst) {
-            NOBODY => None,
-            processor => Some(processor),
-        }
+    /// When the next timer is due by the system's clock; `None`: there is none, or the clock is
+    /// stopped.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.next_due().and_then(|due| self.clock.to_system(due))
     }
 
-    /// Sleeps until unparked; as the keeper, if there is none yet, until the next timer is due.
-    /// Returns when the next timer is due that now has no keeper.
-    pub(crate) fn sleep_on(&self, processor: usize, parker: &Parker) -> Option<Instant> {
-        let is_keeper = self.keeper.compare_exchange(NOBODY, processor, SeqCst, SeqCst).is_ok();
-        if !is_keeper {
-            parker.park();
-            return None;
+    /// Moves the stopped clock on to the next timer. `false`: there is none.
+    pub(crate) fn advance_to_next(&self) -> bool {
+        let next = self.next_due();
+        if let Some(due) = next {
+            self.clock.advance_to(due);
         }
-        parker.park_until(self.next());
-        self.keeper.store(NOBODY, SeqCst);
-        self.next()
+        next.is_some()
     }
 }
 
@@ -141,28 +133,15 @@ impl Shard {
         self.earliest.store(heap.earliest().unwrap_or(NEVER), SeqCst);
     }
 
-    fn fire(&self, now: u64) {
-        while self.earliest.load(SeqCst) <= now {
-            let mut due: [Option<Waker>; BATCH] = [const { None }; BATCH];
-            let mut count = 0;
-            {
-                let mut heap = self.heap.lock();
-                while count < BATCH
-                    && let Some(waker) = heap.pop_due(now)
-                {
-                    due[count] = Some(waker);
-                    count += 1;
-                }
-                self.publish(&heap);
-            }
-            if count == 0 {
-                return;
-            }
-            for waker in due.into_iter().flatten() {
-                // A future may poll a timer with a waker of its own.
-                report::contain("a waker", || waker.wake());
-            }
+    fn fire(&self, now: u64, wakers: &mut Vec<Waker>) {
+        if self.earliest.load(SeqCst) > now {
+            return;
         }
+        let mut heap = self.heap.lock();
+        while let Some(waker) = heap.pop_due(now) {
+            wakers.push(waker);
+        }
+        self.publish(&heap);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The runtime's clock.
 
+use super::clock;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// Now.
+    /// Now, by the clock of this thread's runtime, which a test may have stopped
+    /// ([`pause`](super::pause)); outside a runtime by the system's.
     #[must_use]
     pub fn now() -> Self {
-        Instant { std: std::time::Instant::now() }
+        Instant { std: clock::now() }
     }
 
     /// The instant of the standard library.

@@ -2,6 +2,7 @@
 //!
 //! Precise to what the kernel's clock gives; nothing is rounded to milliseconds.
 
+mod clock;
 mod driver;
 mod heap;
 mod instant;
@@ -9,6 +10,7 @@ mod interval;
 mod sleep;
 mod timeout;
 
+pub use clock::{advance, pause, resume};
 pub(crate) use driver::Timers;
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};

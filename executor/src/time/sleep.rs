@@ -62,7 +62,12 @@ impl Sleep {
     /// Whether the time has come.
     #[must_use]
     pub fn is_elapsed(&self) -> bool {
-        Instant::now() >= self.deadline
+        self.has_come()
+    }
+
+    /// Whether the time has come by the clock of its own runtime.
+    fn has_come(&self) -> bool {
+        self.handle.scheduler().timers.clock.now() >= self.deadline.into_std()
     }
 
     /// Starts over with another deadline, also after it was over.
@@ -94,7 +99,7 @@ impl Sleep {
         let due = self.deadline.into_std();
         let (timer, is_earliest) = scheduler.timers.set(shard, due, waker);
         if is_earliest {
-            scheduler.timer_set(due);
+            scheduler.timer_set();
         }
         self.timer = Some(timer);
         // After the timer is set: either this sees that the runtime closes, or the runtime fires
@@ -123,11 +128,11 @@ impl Future for Sleep {
         let this = self.unpinned();
         let over = match this.timer {
             Some(timer) => this.handle.scheduler().timers.poll(timer, cx.waker()),
-            None => this.is_elapsed(),
+            None => this.has_come(),
         };
         if over {
             drop(this.take_timer_back());
-            if !this.is_elapsed() {
+            if !this.has_come() {
                 // Only shutdown fires timers early.
                 runtime_is_gone(this.handle.scheduler());
                 return Poll::Pending;

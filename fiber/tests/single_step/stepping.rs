@@ -1,8 +1,10 @@
 //! The trap flag, the handler of SIGTRAP, the injected function and the fiber that clobbers.
 //!
 //! Signal safety: the handler uses atomics and the unwinder. It unwinds only where the interrupted
-//! code is this test's or this crate's, so that no lock of the unwinder can be held.
+//! code is this test's or this crate's, or a leaf function of libc, so that no lock of the unwinder
+//! can be held.
 
+use super::leaves;
 use super::unwinding::{Search, finds};
 use crate::text;
 use preempt_fiber::{Leave, Spare, inject_call, injecting, interrupted, resume, start, text_range};
@@ -21,6 +23,8 @@ const THOROUGH: u64 = 8;
 pub(crate) struct Counts {
     pub(crate) steps: u64,
     pub(crate) injections: u64,
+    /// Of these, in leaf functions of libc.
+    pub(crate) in_leaves: u64,
     pub(crate) elsewhere: u64,
     pub(crate) unwinding_failures: u64,
     pub(crate) trampoline_unwindings: u64,
@@ -49,6 +53,7 @@ impl Add for Counts {
         Counts {
             steps: self.steps + other.steps,
             injections: self.injections + other.injections,
+            in_leaves: self.in_leaves + other.in_leaves,
             elsewhere: self.elsewhere + other.elsewhere,
             unwinding_failures: self.unwinding_failures + other.unwinding_failures,
             trampoline_unwindings: self.trampoline_unwindings + other.trampoline_unwindings,
@@ -59,6 +64,7 @@ impl Add for Counts {
 
 static STEPS: AtomicU64 = AtomicU64::new(0);
 static INJECTIONS: AtomicU64 = AtomicU64::new(0);
+static IN_LEAVES: AtomicU64 = AtomicU64::new(0);
 static ELSEWHERE: AtomicU64 = AtomicU64::new(0);
 static UNWINDING_FAILURES: AtomicU64 = AtomicU64::new(0);
 static TRAMPOLINE_UNWINDINGS: AtomicU64 = AtomicU64::new(0);
@@ -73,11 +79,14 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 static UNWIND_TEXT: AtomicBool = AtomicBool::new(false);
 /// Only count: no injections.
 static SWITCHES_ONLY: AtomicBool = AtomicBool::new(false);
+/// Inject in leaf functions of libc as well.
+static LEAVES_TOO: AtomicBool = AtomicBool::new(false);
 
 fn take_counts() -> Counts {
     Counts {
         steps: STEPS.swap(0, SeqCst),
         injections: INJECTIONS.swap(0, SeqCst),
+        in_leaves: IN_LEAVES.swap(0, SeqCst),
         elsewhere: ELSEWHERE.swap(0, SeqCst),
         unwinding_failures: UNWINDING_FAILURES.swap(0, SeqCst),
         trampoline_unwindings: TRAMPOLINE_UNWINDINGS.swap(0, SeqCst),
@@ -87,6 +96,7 @@ fn take_counts() -> Counts {
 
 pub(crate) fn install_handler() {
     own_text();
+    leaves::libc_text();
     // SAFETY: a handler with the signature that SA_SIGINFO asks for.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -100,6 +110,14 @@ pub(crate) fn install_handler() {
 fn own_text() -> &'static Range<usize> {
     static TEXT: OnceLock<Range<usize>> = OnceLock::new();
     TEXT.get_or_init(text::own_text)
+}
+
+/// As [`step_through`], for a subject that calls nothing of libc but leaf functions: in them, too.
+pub(crate) fn step_through_leaves(subject: fn() -> u64) -> (u64, Counts) {
+    LEAVES_TOO.store(true, SeqCst);
+    let result = step_through(subject);
+    LEAVES_TOO.store(false, SeqCst);
+    result
 }
 
 /// Runs the subject with an injected call at each of its instructions.
@@ -184,7 +202,9 @@ unsafe extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc
     if INJECTED_AT.swap(0, SeqCst) == at.pc {
         return; // Back from the call that was injected here.
     }
-    if !own_text().contains(&at.pc) {
+    if LEAVES_TOO.load(SeqCst) && leaves::are_at(at, own_text()) {
+        IN_LEAVES.fetch_add(1, SeqCst);
+    } else if !own_text().contains(&at.pc) {
         ELSEWHERE.fetch_add(1, SeqCst);
         return;
     }

@@ -126,10 +126,12 @@ fn builder(options: &Options, span: proc_macro2::Span) -> TokenStream {
         Flavor::CurrentThread => quote_spanned!(span=> new_current_thread()),
         Flavor::MultiThread => quote_spanned!(span=> new_multi_thread()),
     };
+    let start_paused = options.start_paused.map(|on| quote_spanned!(span=> .start_paused(#on)));
     let workers = options.worker_threads.map(|n| quote_spanned!(span=> .worker_threads(#n)));
     quote_spanned! {span=>
         #root::runtime::Builder::#new
             #workers
+            #start_paused
             .enable_all()
             .build()
             .expect("the runtime could not be built")

@@ -6,7 +6,7 @@ use crate::settings::{self, Root, Setting};
 use proc_macro2::{Span, TokenStream};
 use syn::{Error, LitStr, Path, Result};
 
-const KNOWN: &[&str] = &["flavor", "worker_threads", "crate"];
+const KNOWN: &[&str] = &["flavor", "worker_threads", "start_paused", "crate"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
@@ -18,6 +18,7 @@ pub(crate) enum Flavor {
 pub(crate) struct Options {
     pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<usize>,
+    pub(crate) start_paused: Option<bool>,
     pub(crate) root: Root,
 }
 
@@ -27,7 +28,7 @@ impl Options {
             EntryPoint::Main => Flavor::MultiThread,
             EntryPoint::Test => Flavor::CurrentThread,
         };
-        Options { flavor, worker_threads: None, root: Root::new(None) }
+        Options { flavor, worker_threads: None, start_paused: None, root: Root::new(None) }
     }
 
     /// The options, and what is wrong with them: with defaults in place of what cannot be used,
@@ -45,6 +46,12 @@ impl Options {
             }
             given => options.worker_threads = given.map(|(count, _)| count),
         }
+        match given.start_paused {
+            Some((true, span)) if options.flavor == Flavor::MultiThread => {
+                errors.push(no_clock_to_stop(span));
+            }
+            given => options.start_paused = given.map(|(on, _)| on),
+        }
         (options, errors.into_option())
     }
 }
@@ -61,11 +68,18 @@ fn no_workers_to_count(span: Span, entry_point: EntryPoint) -> Error {
     Error::new(span, message)
 }
 
+fn no_clock_to_stop(span: Span) -> Error {
+    let message = "only the clock of a `current_thread` runtime can be stopped: remove \
+        `start_paused`, or set `flavor = \"current_thread\"`";
+    Error::new(span, message)
+}
+
 /// The options as they are written.
 #[derive(Default)]
 struct Given {
     flavor: Option<Flavor>,
     worker_threads: Option<(usize, Span)>,
+    start_paused: Option<(bool, Span)>,
     root: Option<Path>,
 }
 
@@ -75,6 +89,8 @@ impl Given {
             self.flavor = Some(flavor(setting.string()?)?);
         } else if setting.name == "worker_threads" {
             self.worker_threads = Some(worker_threads(setting)?);
+        } else if setting.name == "start_paused" {
+            self.start_paused = Some(setting.boolean()?);
         } else {
             self.root = Some(setting.path()?);
         }

@@ -1,0 +1,59 @@
+//! Waking whoever waits for a timer or for I/O, from the scheduler's own code.
+//!
+//! A waker may be anybody's: a combinator's, say, that keeps a lock while it is polled and takes the
+//! same lock when it is woken (`futures::future::Shared` does). A poll that was suspended in between
+//! holds that lock until it is resumed, which takes a machine or the monitor; so these two must not
+//! wait for it. Only wakers that are known to wait for nothing are called here. All others are called
+//! by a task, whose poll loses its processor like any other when it blocks.
+
+use super::Scheduler;
+use crate::report;
+use crate::runtime::{Flavor, is_block_on_waker};
+use crate::task::{self, Preemption, is_task_waker};
+use std::panic::Location;
+use std::task::Waker;
+
+impl Scheduler {
+    /// Wakes all, and leaves the list empty.
+    pub(crate) fn wake_all(&self, wakers: &mut Vec<Waker>) {
+        // On a current-thread runtime nothing is ever suspended.
+        let waits_for_nobody = |waker: &Waker| {
+            self.config.flavor == Flavor::CurrentThread
+                || is_task_waker(waker)
+                || is_block_on_waker(waker)
+        };
+        let mut foreign = Foreign(Vec::new());
+        for waker in wakers.drain(..) {
+            if waits_for_nobody(&waker) {
+                report::contain("a waker", || waker.wake());
+            } else {
+                foreign.0.push(waker);
+            }
+        }
+        if !foreign.0.is_empty() {
+            self.wake_by_a_task(foreign);
+        }
+    }
+
+    fn wake_by_a_task(&self, foreign: Foreign) {
+        let Some(this) = self.this.upgrade().filter(|_| !self.is_closed()) else {
+            // Shutdown, on a thread that is the application's.
+            return drop(foreign);
+        };
+        let wake = async move { drop(foreign) };
+        // Not in the registry: it is to wake them also when the runtime shuts down.
+        let (task, runnable, handle) =
+            task::new(wake, this, Preemption::Forced, Location::caller());
+        drop((task, handle));
+        self.push_woken(runnable);
+    }
+}
+
+/// Wakers that are woken when this goes, in whatever way.
+struct Foreign(Vec<Waker>);
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|waker| report::contain("a waker", || waker.wake()));
+    }
+}

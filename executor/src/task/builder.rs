@@ -1,0 +1,159 @@
+//! Tasks with settings of their own: a name, and what may be done about long polls.
+
+use super::{JoinHandle, LocalSet, Preemption, Runnable, Schedule, TaskHeader, local};
+use crate::blocking;
+use crate::runtime::Handle;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+
+/// Spawns a task with settings of its own.
+///
+/// The methods return an [`io::Result`] as tokio's do. Spawning a future never fails here.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "a builder does nothing until it spawns"]
+pub struct Builder<'a> {
+    name: Option<&'a str>,
+    preemption: Preemption,
+}
+
+impl<'a> Builder<'a> {
+    /// The settings of `task::spawn`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the task is called where it is shown to a person: `Debug` of its handles.
+    pub fn name(&self, name: &'a str) -> Self {
+        Builder { name: Some(name), ..*self }
+    }
+
+    /// What may be done about polls of the task that go on while others wait. The default is
+    /// [`Preemption::Forced`].
+    ///
+    /// On a current-thread runtime, where a poll can only be asked, [`Preemption::Never`] means that
+    /// nothing is done at all. Blocking closures are never preempted, whatever is set.
+    pub fn preemption(&self, preemption: Preemption) -> Self {
+        Builder { preemption, ..*self }
+    }
+
+    /// As [`spawn`](crate::spawn).
+    ///
+    /// # Errors
+    /// None.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_on(future, &Handle::current())
+    }
+
+    /// As [`Handle::spawn`].
+    ///
+    /// # Errors
+    /// None.
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let scheduler = handle.scheduler();
+        let schedule = Named::new(scheduler.clone(), self.name);
+        Ok(scheduler.spawn_with(future, schedule, self.preemption, Location::caller()))
+    }
+
+    /// As [`spawn_local`](super::spawn_local). How far it may be preempted has no meaning here: such a
+    /// task is a part of another poll, that of its [`LocalSet`].
+    ///
+    /// # Errors
+    /// None.
+    ///
+    /// # Panics
+    /// Outside a `LocalSet`.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(local::spawn_named(future, self.name))
+    }
+
+    /// As [`LocalSet::spawn_local`].
+    ///
+    /// # Errors
+    /// None.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, set: &LocalSet) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(set.spawn_named(future, self.name))
+    }
+
+    /// As [`spawn_blocking`](crate::spawn_blocking).
+    ///
+    /// # Errors
+    /// When the work needs a thread and the system gives none. It is cancelled then.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(self, work: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_blocking_on(work, &Handle::current())
+    }
+
+    /// As [`Handle::spawn_blocking`].
+    ///
+    /// # Errors
+    /// When the work needs a thread and the system gives none. It is cancelled then.
+    #[track_caller]
+    pub fn spawn_blocking_on<F, T>(self, work: F, handle: &Handle) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        blocking::try_spawn_blocking_on(handle, work, self.name, Location::caller())
+    }
+}
+
+/// Where the runnables of a task go that may have a name.
+pub(crate) struct Named<S> {
+    schedule: S,
+    name: Option<Box<str>>,
+}
+
+impl<S> Named<S> {
+    pub(crate) fn new(schedule: S, name: Option<&str>) -> Self {
+        Named { schedule, name: name.map(Box::from) }
+    }
+}
+
+impl<S: Schedule> Schedule for Named<S> {
+    fn schedule(&self, runnable: Runnable) {
+        self.schedule.schedule(runnable);
+    }
+
+    fn reschedule(&self, runnable: Runnable) {
+        self.schedule.reschedule(runnable);
+    }
+
+    fn release(&self, header: &TaskHeader) -> bool {
+        self.schedule.release(header)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
