@@ -42,7 +42,9 @@
 //! | timers | [`time`] |
 //! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
 //! | files and directories | [`fs`] |
-//! | signals of the operating system | [`signal`] |
+//! | signals of the operating system, child processes | [`signal`], [`process`] |
+//! | several futures at once | [`select!`], [`join!`], [`try_join!`] |
+//! | channels and locks between tasks | [`sync`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |
@@ -67,10 +69,13 @@
 pub mod hyper;
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-#[cfg(unix)]
-pub use preempt_executor::signal;
 pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
+#[cfg(unix)]
+pub use preempt_executor::{process, signal};
 pub use preempt_macros::{main, preemptible, test};
+pub use tokio::{join, pin, select, try_join};
+
+pub mod sync;
 
 pub mod task {
     //! Tasks: spawning them, waiting for them, ending them.

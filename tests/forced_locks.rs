@@ -10,7 +10,7 @@ mod forced_support;
 
 use forced_support::*;
 use preempt::runtime::{Builder, Runtime};
-use preempt::task::JoinSet;
+use preempt::task::{JoinSet, LocalSet};
 use preempt::time::{Duration, sleep};
 use std::cell::RefCell;
 use std::future::Future;
@@ -155,6 +155,44 @@ fn a_waker_of_a_timer_that_waits_for_a_suspended_poll() {
             waiter.await.unwrap();
         });
         eventually("the waker returns", || woken.load(SeqCst) == 1);
+    });
+}
+
+/// The same with a set of local tasks in between: the waker of a task calls that of the set.
+#[test]
+fn a_waker_of_a_local_set_that_waits_for_a_suspended_poll() {
+    on_each(|builder| {
+        let runtime = builder.build().unwrap();
+        let lock = Arc::new(Mutex::new(()));
+        let woken = Arc::new(AtomicUsize::new(0));
+        let ticks = Arc::new(AtomicUsize::new(0));
+        let holder = runtime.spawn({
+            let (lock, ticks) = (lock.clone(), ticks.clone());
+            async move {
+                let _guard = lock.lock().unwrap();
+                while ticks.load(SeqCst) < 30 {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+        eventually("the lock is held", || lock.try_lock().is_err());
+        let waiter = runtime.spawn(async move {
+            let waker = Waker::from(Arc::new(LockingWaker { lock, woken: woken.clone() }));
+            let mut set = pin!(LocalSet::new());
+            set.spawn_local(sleep(Duration::from_millis(1)));
+            assert!(set.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            while woken.load(SeqCst) == 0 {
+                std::hint::spin_loop();
+            }
+        });
+        runtime.block_on(async {
+            while ticks.load(SeqCst) < 30 {
+                preempt::spawn(sleep(Duration::from_millis(1))).await.unwrap();
+                ticks.fetch_add(1, SeqCst);
+            }
+            holder.await.unwrap();
+            waiter.await.unwrap();
+        });
     });
 }
 

@@ -6,28 +6,20 @@ mod files_support;
 
 use files_support::*;
 use preempt::io::{stderr, stdin, stdout};
-use preempt::runtime::{Builder, RuntimeFlavor};
+use preempt::runtime::Builder;
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// In the other process: runs the body as a task beside a hog.
-fn run<F>(mut builder: Builder, body: F)
+fn run<F>(builder: Builder, body: F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     print!("{MARK}");
     std::io::stdout().flush().unwrap();
-    let runtime = builder.build().unwrap();
-    let manners = match runtime.handle().runtime_flavor() {
-        RuntimeFlavor::CurrentThread => Manners::AsyncCheckpoint,
-        _ => Manners::Unannotated,
-    };
-    let stop = Stop::new();
-    runtime.spawn(manners.hog(stop.signal()));
-    let body = runtime.spawn(body);
-    runtime.block_on(body).unwrap();
+    run_beside_a_hog(builder, body);
 }
 
 fn some_bytes(count: usize) -> Vec<u8> {

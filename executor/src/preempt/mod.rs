@@ -41,7 +41,7 @@ mod unwind;
 mod handler;
 
 #[cfg(unix)]
-pub(crate) use handler::with_installed_signal;
+pub(crate) use handler::share_signal;
 pub(crate) use handler::{
     install, interrupt, prepare, prepare_signal_mask, refused_while_switching,
 };

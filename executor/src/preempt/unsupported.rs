@@ -10,10 +10,17 @@ pub(crate) fn install(_signal: i32) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
-/// Calls `f` with the preemption signal: there is none.
+/// Calls `install`: no runtime has a handler.
+///
+/// # Errors
+/// Those of `install`.
 #[cfg(unix)]
-pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
-    f(None)
+pub(crate) fn share_signal(
+    _signal: i32,
+    _others: fn(i32),
+    install: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    install()
 }
 
 pub(crate) fn prepare() {}

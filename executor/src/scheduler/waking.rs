@@ -9,7 +9,7 @@
 use super::Scheduler;
 use crate::report;
 use crate::runtime::{Flavor, is_block_on_waker};
-use crate::task::{self, Preemption, is_task_waker};
+use crate::task::{self, Preemption, wakes_at_once};
 use std::panic::Location;
 use std::task::Waker;
 
@@ -19,7 +19,7 @@ impl Scheduler {
         // On a current-thread runtime nothing is ever suspended.
         let waits_for_nobody = |waker: &Waker| {
             self.config.flavor == Flavor::CurrentThread
-                || is_task_waker(waker)
+                || wakes_at_once(waker)
                 || is_block_on_waker(waker)
         };
         let mut foreign = Foreign(Vec::new());

@@ -153,6 +153,10 @@ impl<S: Schedule> Schedule for Named<S> {
         self.schedule.release(header)
     }
 
+    fn wakes_at_once(&self) -> bool {
+        self.schedule.wakes_at_once()
+    }
+
     fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

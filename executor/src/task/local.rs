@@ -51,7 +51,8 @@ use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 
 /// How many polls of tasks one poll of the set makes at most, before others have their turn.
 const MOST_POLLS: u32 = 61;
@@ -99,6 +100,9 @@ struct Shared {
     remote: Mutex<Remote>,
     /// Of whoever polls the set.
     waker: AtomicWaker,
+    /// A waker was registered once that may wait for a lock when it is called, a combinator's, say.
+    /// Then the wakers of the tasks, which call it, are no longer for the scheduler itself to call.
+    waker_may_wait: AtomicBool,
     registry: Registry,
     id: runtime::Id,
 }
@@ -158,6 +162,7 @@ impl LocalSet {
         let shared = Arc::new(Shared {
             remote: Mutex::default(),
             waker: AtomicWaker::new(),
+            waker_may_wait: AtomicBool::new(false),
             registry: Registry::new(1),
             id: runtime::Id::next(),
         });
@@ -289,6 +294,14 @@ impl Local {
 }
 
 impl Shared {
+    /// Whoever polls the set is to be woken by this.
+    fn register(&self, waker: &Waker) {
+        if !super::wakes_at_once(waker) && !runtime::is_block_on_waker(waker) {
+            self.waker_may_wait.store(true, Relaxed);
+        }
+        self.waker.register(waker);
+    }
+
     /// Queues a task where it will be seen.
     fn push(&self, runnable: Runnable) {
         if let Some(runnable) = self.push_if_polled(runnable) {
@@ -333,6 +346,10 @@ impl Schedule for Arc<Shared> {
     fn release(&self, header: &TaskHeader) -> bool {
         self.registry.remove(header)
     }
+
+    fn wakes_at_once(&self) -> bool {
+        !self.waker_may_wait.load(Relaxed)
+    }
 }
 
 impl Future for LocalSet {
@@ -340,7 +357,7 @@ impl Future for LocalSet {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let shared = &self.local.shared;
-        shared.waker.register(cx.waker());
+        shared.register(cx.waker());
         let _in_poll = self.begin_poll();
         if self.local.run_some() {
             cx.waker().wake_by_ref();
@@ -365,7 +382,7 @@ impl<F: Future> Future for RunUntil<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let local = &this.set.local;
-        local.shared.waker.register(cx.waker());
+        local.shared.register(cx.waker());
         let _in_poll = this.set.begin_poll();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(output);

@@ -37,7 +37,7 @@ pub(crate) use list::List;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 pub use local_key::{AccessError, LocalKey};
 pub(crate) use registry::Registry;
-pub(crate) use waker::is_task_waker;
+pub(crate) use waker::wakes_at_once;
 
 /// Futures that are returned by functions that are not `async`.
 pub mod futures {
@@ -60,6 +60,10 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     fn reschedule(&self, runnable: Runnable);
     /// The task is complete. `true`: the registry gave its reference up.
     fn release(&self, header: &Header) -> bool;
+    /// Whether `schedule` waits for nobody, and so may be called by the scheduler itself.
+    fn wakes_at_once(&self) -> bool {
+        true
+    }
     /// What the task is called. Here, so that a task without a name has no room for one.
     fn name(&self) -> Option<&str> {
         None

@@ -28,6 +28,8 @@ pub(super) struct Vtable {
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops an output that nobody took; COMPLETE, caller owns it.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Whether `schedule` waits for nobody.
+    pub(super) wakes_at_once: unsafe fn(NonNull<Header>) -> bool,
     /// The name that the task was given. Valid as long as the task.
     pub(super) name: unsafe fn(NonNull<Header>) -> Option<NonNull<str>>,
     /// Frees the task; no reference is left.
@@ -42,6 +44,7 @@ pub(super) fn vtable<F: Future + 'static, S: Schedule>() -> &'static Vtable {
             cancel: cancel::<F, S>,
             take_output: take_output::<F, S>,
             drop_output: drop_output::<F, S>,
+            wakes_at_once: wakes_at_once::<F, S>,
             name: name::<F, S>,
             free: free::<F, S>,
         }
@@ -113,6 +116,12 @@ unsafe fn drop_output<F: Future + 'static, S: Schedule>(header: NonNull<Header>)
     if let Err(payload) = discard_stage(task) {
         report::lost_panic("a task's output", payload);
     }
+}
+
+unsafe fn wakes_at_once<F: Future + 'static, S: Schedule>(header: NonNull<Header>) -> bool {
+    // SAFETY: the caller holds a reference.
+    let task = unsafe { cell::<F, S>(header) };
+    task.schedule.wakes_at_once()
 }
 
 unsafe fn name<F: Future + 'static, S: Schedule>(header: NonNull<Header>) -> Option<NonNull<str>> {

@@ -34,9 +34,16 @@ pub(super) fn waker_ref(header: &Header) -> WakerRef<'_> {
     WakerRef { waker, _header: PhantomData }
 }
 
-/// Whether it is the waker of a task, of this runtime or another.
-pub(crate) fn is_task_waker(waker: &Waker) -> bool {
-    ptr::eq(waker.vtable(), &VTABLE)
+/// Whether it is the waker of a task, of this runtime or another, that waits for nobody when it is
+/// called.
+pub(crate) fn wakes_at_once(waker: &Waker) -> bool {
+    if !ptr::eq(waker.vtable(), &VTABLE) {
+        return false;
+    }
+    // SAFETY: the table tells that the waker is ours, and it holds its reference.
+    let header = unsafe { header(waker.data()) };
+    // SAFETY: as above.
+    unsafe { (header.vtable.wakes_at_once)(NonNull::from(header)) }
 }
 
 /// # Safety
