@@ -47,6 +47,7 @@
 //! | channels and locks between tasks | [`sync`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
+//! | HTTP, with the feature `hyper` | `preempt::hyper` |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them.
@@ -63,6 +64,9 @@
 //!   are all that ends a poll there.
 //! * The future of `block_on`, and so the body of `main`, runs on the thread that calls it, and is
 //!   never detached or handed off.
+
+#[cfg(feature = "hyper")]
+pub mod hyper;
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
 pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
