@@ -25,7 +25,7 @@
 //!
 //! Tokio lets a task that finds these types ready all the time yield now and then. Here that is not
 //! known to the types, and not needed: such a task is preempted like any other. What belongs to this
-//! runtime (join handles, timers, sockets) does count.
+//! runtime (join handles, timers, sockets) does count, see [`task::coop`](crate::task::coop).
 
 pub use tokio::sync::{
     AcquireError, Barrier, BarrierWaitResult, MappedMutexGuard, Mutex, MutexGuard, Notify,

@@ -2,6 +2,7 @@
 //! `block_in_place`.
 
 use crate::context::{self, BlockedBy};
+use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::sync::{Condvar, Critical, Mutex};
@@ -92,7 +93,8 @@ impl<F: FnOnce() -> T, T> Future for Job<F> {
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<T> {
         match self.0.take() {
-            Some(work) => Poll::Ready(work()),
+            // Nobody would renew a budget.
+            Some(work) => Poll::Ready(coop::with_unlimited(work)),
             None => unreachable!("a blocking job is polled once"),
         }
     }
@@ -354,7 +356,7 @@ pub fn block_in_place<F: FnOnce() -> R, R>(work: F) -> R {
     }
     hand_processor_off();
     let _allowed = context::allow_blocking();
-    work()
+    coop::with_unlimited(work)
 }
 
 /// Gives this thread's processor away, if it has one.

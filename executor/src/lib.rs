@@ -20,8 +20,6 @@ mod blocking;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
-mod coop;
-#[cfg(not(loom))]
 pub mod fs;
 #[cfg(not(loom))]
 pub mod io;
@@ -73,6 +71,8 @@ mod state;
 pub use blocking::block_in_place;
 #[cfg(not(loom))]
 pub use spawn::{spawn, spawn_blocking};
+#[cfg(not(loom))]
+use task::coop;
 
 #[cfg(not(loom))]
 mod spawn {

@@ -1,5 +1,6 @@
 //! Running one future on the calling thread, which runs nothing else.
 
+use crate::coop;
 use crate::scheduler::parker::Parker;
 use std::future::Future;
 use std::pin::pin;
@@ -15,7 +16,7 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+        if let Poll::Ready(output) = coop::with_budget(|| future.as_mut().poll(&mut cx)) {
             return output;
         }
         sleeper.parker.park();

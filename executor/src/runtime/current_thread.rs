@@ -6,6 +6,7 @@
 
 use super::block_on::{self, Sleeper};
 use crate::context;
+use crate::coop;
 use crate::scheduler::{Machine, Scheduler, Seat, worker};
 use crate::sync::Mutex;
 use std::future::Future;
@@ -44,8 +45,9 @@ impl CurrentThread {
                 // Woken by whatever woke this thread until now.
                 return seat.run_until(future);
             }
+            let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
             if sleeper.take_wake()
-                && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
+                && let Poll::Ready(output) = coop::with_budget(poll)
             {
                 return output;
             }

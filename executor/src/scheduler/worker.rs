@@ -13,6 +13,7 @@ use super::detach::Detached;
 use super::seat::Seat;
 use super::{Processor, Scheduler};
 use crate::context;
+use crate::coop;
 use crate::report;
 use crate::task::{Preemption, Runnable};
 use preempt_checkpoint::runtime as checkpoint;
@@ -220,15 +221,16 @@ fn poll_in_block_on<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -
     poll()
 }
 
-/// Polls the future of `block_on` as one slice.
+/// Polls the future of `block_on` as one slice, with a budget of its own.
 pub(crate) fn poll_main<F: Future>(
     seat: &Seat,
     future: Pin<&mut F>,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
+    let poll = || coop::with_budget(|| future.poll(cx));
     match seat.held() {
-        Some(processor) => poll_in_block_on(seat, processor, || future.poll(cx)),
-        None => future.poll(cx),
+        Some(processor) => poll_in_block_on(seat, processor, poll),
+        None => poll(),
     }
 }
 

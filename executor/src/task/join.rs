@@ -1,14 +1,14 @@
 //! The right to a task's output.
 
 use super::cell::Header;
-use super::{AbortHandle, Id, JoinError, Task};
+use super::{AbortHandle, Id, JoinError, Task, coop};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// An owned permission to wait for a task and to get its output.
 ///
@@ -73,6 +73,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
         let header = self.task.header();
         if !header.state.is_complete() {
             header.join_waker.register(cx.waker());
@@ -81,6 +82,7 @@ impl<T> Future for JoinHandle<T> {
                 return Poll::Pending;
             }
         }
+        unit.made_progress();
         let mut output: Option<Result<T, JoinError>> = None;
         // SAFETY: COMPLETE is set, this handle owns the output, and the type is the task's.
         unsafe { (header.vtable.take_output)(self.task.0, (&raw mut output).cast()) };

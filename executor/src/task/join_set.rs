@@ -1,6 +1,6 @@
 //! A set of tasks that are waited for together, and settings for them.
 
-use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, Preemption};
+use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, Preemption, coop};
 use crate::runtime::Handle;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::fmt;
@@ -163,7 +163,8 @@ impl<T: 'static> JoinSet<T> {
     /// Like [`try_join_next`](Self::try_join_next), with the task's id.
     pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        match self.poll_join_next_with_id(&mut cx) {
+        // It cannot give way, so it must not be asked to.
+        match coop::with_unlimited(|| self.poll_join_next_with_id(&mut cx)) {
             Poll::Ready(next) => next,
             Poll::Pending => None,
         }

@@ -12,6 +12,7 @@
 mod abort;
 mod builder;
 mod cell;
+pub mod coop;
 mod error;
 mod id;
 mod join;
@@ -26,6 +27,7 @@ mod waker;
 
 pub use abort::AbortHandle;
 pub use builder::Builder;
+pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use error::JoinError;
 pub use id::{Id, id, try_id};
 pub use join::JoinHandle;

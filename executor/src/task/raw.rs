@@ -8,7 +8,7 @@
 use super::cell::{Cell, Header, Stage};
 use super::state::{Completed, Start, Suspend};
 use super::waker::waker_ref;
-use super::{JoinError, Runnable, Schedule};
+use super::{JoinError, Runnable, Schedule, coop};
 use crate::{context, report};
 use std::any::Any;
 use std::future::Future;
@@ -148,7 +148,7 @@ fn poll_future<F: Future + 'static, S: Schedule>(
         // SAFETY: the future lives in the task's allocation and is dropped in place.
         let future = unsafe { Pin::new_unchecked(future) };
         let waker = waker_ref(&task.header);
-        future.poll(&mut Context::from_waker(&waker))
+        coop::with_budget(|| future.poll(&mut Context::from_waker(&waker)))
     }));
     match polled {
         Ok(Poll::Pending) => Poll::Pending,

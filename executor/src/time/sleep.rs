@@ -3,13 +3,14 @@
 use super::Instant;
 use super::driver::Timer;
 use crate::context;
+use crate::coop;
 use crate::runtime::Handle;
 use crate::scheduler::Scheduler;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Waits for a duration. Fires at that time or a little later, never earlier.
@@ -125,6 +126,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let unit = ready!(coop::poll_proceed(cx));
         let this = self.unpinned();
         let over = match this.timer {
             Some(timer) => this.handle.scheduler().timers.poll(timer, cx.waker()),
@@ -137,6 +139,7 @@ impl Future for Sleep {
                 runtime_is_gone(this.handle.scheduler());
                 return Poll::Pending;
             }
+            unit.made_progress();
             return Poll::Ready(());
         }
         if this.timer.is_none() {

@@ -1,6 +1,7 @@
 //! A limit on the time of a future.
 
 use super::{Instant, Sleep, sleep, sleep_until};
+use crate::coop;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -54,10 +55,19 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let had_budget = coop::has_budget_remaining();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        this.delay.poll(cx).map(|()| Err(Elapsed(())))
+        // A future that spends the whole budget in each of its polls has its limit too.
+        let is_spent = had_budget && !coop::has_budget_remaining();
+        let mut delay = this.delay;
+        let polled = if is_spent {
+            coop::with_unlimited(|| delay.as_mut().poll(cx))
+        } else {
+            delay.poll(cx)
+        };
+        polled.map(|()| Err(Elapsed(())))
     }
 }
 
