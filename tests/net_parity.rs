@@ -8,6 +8,7 @@
 use std::io::{IoSlice, IoSliceMut, Result};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -84,6 +85,16 @@ macro_rules! code {
                 is_error::<tcp::ReuniteError>();
                 is_error::<unix::ReuniteError>();
                 is_error::<$krate::io::unix::AsyncFdRegisterError<OwnedFd>>();
+                fn unwinds<T: UnwindSafe + RefUnwindSafe>() {}
+                unwinds::<TcpListener>();
+                unwinds::<TcpStream>();
+                unwinds::<tcp::OwnedReadHalf>();
+                unwinds::<tcp::OwnedWriteHalf>();
+                unwinds::<UdpSocket>();
+                unwinds::<UnixListener>();
+                unwinds::<UnixStream>();
+                unwinds::<UnixDatagram>();
+                unwinds::<unix::pipe::Sender>();
                 fn tries<T: TryFrom<S, Error = std::io::Error>, S>() {}
                 tries::<TcpListener, std::net::TcpListener>();
                 tries::<TcpStream, std::net::TcpStream>();
