@@ -40,11 +40,11 @@
 //! | starting: from `main`, in tests, by hand | [`main`], [`test`], [`runtime::Builder`] |
 //! | tasks, sets of tasks, blocking code | [`spawn`], [`task`] |
 //! | timers | [`time`] |
+//! | several futures at once | [`select!`], [`join!`], [`try_join!`] |
+//! | channels and locks between tasks | [`sync`] |
 //! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
 //! | files and directories | [`fs`] |
 //! | signals of the operating system, child processes | [`signal`], [`process`] |
-//! | several futures at once | [`select!`], [`join!`], [`try_join!`] |
-//! | channels and locks between tasks | [`sync`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |

@@ -158,6 +158,26 @@ fn without_a_runtime_nothing_is_started() {
     assert!(!dir.join("file").exists());
 }
 
+#[test]
+fn what_cannot_be_talked_to_is_killed() {
+    Played::each_flavor(
+        "what_cannot_be_talked_to_is_killed",
+        |mut builder| {
+            let runtime = builder.build().unwrap();
+            let handle = runtime.handle().clone();
+            drop(runtime);
+            let _entered = handle.enter();
+            let error = cat().spawn().unwrap_err();
+            assert!(error.to_string().contains("shut down"), "{error}");
+            eventually("it is gone", || children().is_empty());
+            // Without pipes a process needs nothing of the runtime.
+            let status = Command::new("true").status();
+            assert!(futures::executor::block_on(status).unwrap().success());
+        },
+        |played| drop(played.end().succeeded()),
+    );
+}
+
 // ---- waiting ----
 
 #[test]
@@ -304,6 +324,31 @@ fn a_child_is_waited_for_on_another_runtime_and_on_none() {
             assert_eq!(state(id), None);
         }
     });
+}
+
+#[test]
+fn a_process_is_waited_for_when_no_descriptor_is_left() {
+    Played::each_flavor(
+        "a_process_is_waited_for_when_no_descriptor_is_left",
+        |mut builder| {
+            builder.build().unwrap().block_on(async {
+                // The way by signals needs some, but only once.
+                let _listener = signal(SignalKind::child()).unwrap();
+                let mut child = cat().spawn().unwrap();
+                let stdin = child.stdin.take();
+                let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                // SAFETY: a valid structure. What is open stays open.
+                assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+                assert!(std::fs::File::open("/").is_err());
+                assert!(poll_once(&mut Box::pin(child.wait())).is_pending());
+                drop(stdin);
+                assert!(child.wait().await.unwrap().success());
+                let error = cat().spawn().unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+            });
+        },
+        |played| drop(played.end().succeeded()),
+    );
 }
 
 // ---- pipes ----
@@ -659,4 +704,18 @@ fn processes_and_descriptors_under_a_storm_of_signals() {
         },
         |played| drop(played.end().succeeded()),
     );
+}
+
+#[test]
+fn what_tasks_need_to_share() {
+    fn is_shared<T: Send + Sync + Unpin>(_: Option<T>) {}
+    fn is_sent<T: Send>(_: impl FnOnce(&'static mut Command, Child) -> T) {}
+    is_shared(None::<Command>);
+    is_shared(None::<Child>);
+    is_shared(None::<ChildStdin>);
+    is_shared(None::<ChildStdout>);
+    is_shared(None::<ChildStderr>);
+    is_sent(|command, _| command.status());
+    is_sent(|command, _| command.output());
+    is_sent(|_, child| child.wait_with_output());
 }

@@ -226,6 +226,32 @@ fn what_cannot_be_read_is_an_error() {
     );
 }
 
+#[test]
+fn a_waker_that_panics_stops_nobody() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("this waker always does");
+        }
+    }
+    Played::each_flavor(
+        "a_waker_that_panics_stops_nobody",
+        |mut builder| {
+            let waker = std::sync::Arc::new(Panics).into();
+            let (mut panics, mut other) = (stdin(), stdin());
+            let (mut panics_bytes, mut all) = ([0; 1], Vec::new());
+            let mut read = Box::pin(panics.read(&mut panics_bytes));
+            assert!(read.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+            builder.build().unwrap().block_on(other.read_to_end(&mut all)).unwrap();
+            assert_eq!(all, b"0123456789");
+        },
+        |mut played| {
+            played.process.stdin.take().unwrap().write_all(b"0123456789").unwrap();
+            played.end().succeeded();
+        },
+    );
+}
+
 // ---- output ----
 
 #[test]
@@ -366,4 +392,12 @@ fn without_a_runtime_output_is_an_error() {
     let mut write = Box::pin(to.write(b"x"));
     let std::task::Poll::Ready(Err(error)) = poll_once(&mut write) else { panic!("it must fail") };
     assert!(error.to_string().contains("runtime"), "{error}");
+}
+
+#[test]
+fn what_tasks_need_to_share() {
+    fn is_shared<T: Send + Sync + Unpin>(_: T) {}
+    is_shared(stdin());
+    is_shared(stdout());
+    is_shared(stderr());
 }

@@ -55,6 +55,7 @@ impl Registration {
     }
 
     /// What it is ready for right now.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn ready_now(&self) -> Ready {
         self.io.event(Ready::ALL).ready
     }

@@ -24,6 +24,7 @@ use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Signals that tell of faults. std has a handler for the first two.
 const RESERVED: [i32; 7] = [
@@ -155,6 +156,16 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
 /// What has to be done from time to time by ordinary code.
 pub(crate) fn prepare() {
     text::refresh();
+}
+
+/// How much CPU time the machine's thread has used, if that can be told.
+pub(crate) fn cpu_time(machine: &Machine) -> Option<Duration> {
+    thread_status::cpu_time(machine.fibers().kernel_thread()?)
+}
+
+/// Whether the machine's thread sleeps in the kernel.
+pub(crate) fn is_asleep(machine: &Machine) -> bool {
+    machine.fibers().kernel_thread().is_some_and(thread_status::is_asleep)
 }
 
 /// Sends the signal to the machine, unless its thread sleeps in the kernel.

@@ -3,6 +3,7 @@
 use crate::scheduler::{Machine, Scheduler};
 use preempt_sysmon::Interrupted;
 use std::io;
+use std::time::Duration;
 
 /// # Errors
 /// Always.
@@ -35,4 +36,12 @@ pub(crate) fn prepare_signal_mask() -> u64 {
 
 pub(crate) fn interrupt(_scheduler: &Scheduler, _machine: &Machine) -> Interrupted {
     Interrupted::Done
+}
+
+pub(crate) fn cpu_time(_machine: &Machine) -> Option<Duration> {
+    None
+}
+
+pub(crate) fn is_asleep(_machine: &Machine) -> bool {
+    false
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::process::{Child, ExitStatus};
 use std::task::{Context, Poll, ready};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 use pidfd::Pidfd;
 
 /// A process that is not reaped yet. What is dropped is left to the [orphans].
@@ -29,7 +29,7 @@ pub(super) struct Reaper {
 enum Notice {
     /// Not yet: nobody has waited.
     None,
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(target_os = "linux")]
     Pidfd(Pidfd),
     Signal(Signal),
 }
@@ -64,7 +64,7 @@ impl Reaper {
             }
             self.notice = self.first_notice()?;
         }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(target_os = "linux")]
         if let Notice::Pidfd(pidfd) = &self.notice {
             let child = self.child.as_mut().expect(OWNED);
             match ready!(pidfd.poll(cx, || child.try_wait())) {
@@ -90,7 +90,7 @@ impl Reaper {
     }
 
     fn first_notice(&self) -> io::Result<Notice> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(target_os = "linux")]
         if let Some(pidfd) = Pidfd::of(self.id()) {
             return Ok(Notice::Pidfd(pidfd));
         }
@@ -112,7 +112,7 @@ impl Drop for Reaper {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 mod pidfd {
     //! A process as a descriptor, which is readable from its end on.
 
