@@ -140,3 +140,8 @@ pub use preempt_checkpoint::__private;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/port_from_tokio.md")]
+struct PortFromTokio;

@@ -156,7 +156,7 @@ fn http2_answers_many_requests_at_once() {
     const REQUESTS: usize = 50;
     on_each(|| async {
         // Each answer waits for all requests: none is answered unless all are under way.
-        let everybody = Arc::new(tokio::sync::Barrier::new(REQUESTS));
+        let everybody = Arc::new(preempt::sync::Barrier::new(REQUESTS));
         let handler = move |request| {
             let everybody = everybody.clone();
             async move {
