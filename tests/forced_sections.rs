@@ -192,8 +192,9 @@ fn a_no_preempt_section_is_not_suspended_and_gives_way_afterwards() {
         let handle = runtime.handle().clone();
         let task = runtime.spawn(async move {
             for round in 0..20 {
-                let detaches = handle.metrics().detaches;
-                no_preempt(|| {
+                let detaches = no_preempt(|| {
+                    // Within: right before it the poll may be suspended.
+                    let detaches = handle.metrics().detaches;
                     let (before, polls) = (kernel_thread(), their.polls());
                     work_slices(5);
                     // Sections nest, and checkpoints in them do nothing.
@@ -203,6 +204,7 @@ fn a_no_preempt_section_is_not_suspended_and_gives_way_afterwards() {
                     assert_eq!(their.polls(), polls, "something else ran on the only processor");
                     assert_eq!(kernel_thread(), before);
                     assert_eq!(handle.metrics().detaches, detaches, "round {round}");
+                    detaches
                 });
                 their.spin_until_resumed();
                 assert!(handle.metrics().detaches > detaches);
