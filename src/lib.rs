@@ -44,9 +44,10 @@
 //! | channels and locks between tasks | [`sync`] |
 //! | sockets; reading and writing; the standard streams | [`net`], [`io`] |
 //! | files and directories | [`fs`] |
-//! | signals of the operating system | [`signal`] |
+//! | signals of the operating system, child processes | [`signal`], [`process`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
+//! | HTTP, with the feature `hyper` | `preempt::hyper` |
 //! | what the runtime did | [`runtime::Handle::metrics`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them.
@@ -64,10 +65,13 @@
 //! * The future of `block_on`, and so the body of `main`, runs on the thread that calls it, and is
 //!   never detached or handed off.
 
+#[cfg(feature = "hyper")]
+pub mod hyper;
+
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-#[cfg(unix)]
-pub use preempt_executor::signal;
 pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
+#[cfg(unix)]
+pub use preempt_executor::{process, signal};
 pub use preempt_macros::{main, preemptible, test};
 pub use tokio::{join, pin, select, try_join};
 
@@ -136,3 +140,8 @@ pub use preempt_checkpoint::__private;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/port_from_tokio.md")]
+struct PortFromTokio;

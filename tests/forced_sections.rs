@@ -193,6 +193,7 @@ fn a_no_preempt_section_is_not_suspended_and_gives_way_afterwards() {
         let task = runtime.spawn(async move {
             for round in 0..20 {
                 let detaches = no_preempt(|| {
+                    // Within: right before it the poll may be suspended.
                     let detaches = handle.metrics().detaches;
                     let (before, polls) = (kernel_thread(), their.polls());
                     work_slices(5);

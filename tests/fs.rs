@@ -816,3 +816,13 @@ fn a_shutdown_in_the_middle_of_much_work_ends() {
         drop(runtime);
     });
 }
+
+#[test]
+fn what_tasks_need_to_share() {
+    fn is_shared<T: Send + Sync + Unpin>(_: Option<T>) {}
+    is_shared(None::<File>);
+    is_shared(None::<OpenOptions>);
+    is_shared(None::<DirBuilder>);
+    is_shared(None::<fs::ReadDir>);
+    is_shared(None::<fs::DirEntry>);
+}

@@ -335,6 +335,7 @@ fn block_in_place_hands_the_processor_off_at_once() {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .time_slice(Duration::from_secs(60))
+            .preempt_on_wake(false)
             .build()
             .unwrap();
         for _ in 0..20 {

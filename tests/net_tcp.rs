@@ -329,8 +329,8 @@ fn tries_do_not_wait() {
         let (client, mut server) = half_std_pair().await;
         let mut buf = [0; 8];
         assert_kind(client.try_read(&mut buf), ErrorKind::WouldBlock);
-        let mut never = || -> io::Result<()> { panic!("the socket was not readable") };
-        assert_kind(client.try_io(Interest::READABLE, &mut never), ErrorKind::WouldBlock);
+        let never = || -> io::Result<()> { panic!("the socket was not readable") };
+        assert_kind(client.try_io(Interest::READABLE, never), ErrorKind::WouldBlock);
 
         server.write_all(b"one two three").unwrap();
         client.readable().await.unwrap();
@@ -614,5 +614,42 @@ fn options_of_a_stream() {
         client.set_quickack(true).unwrap();
         let debug = format!("{client:?}");
         assert!(debug.contains("127.0.0.1"), "{debug}");
+    });
+}
+
+/// The places of sockets that have gone are taken by others, for which their events must not be
+/// taken: then a connection would seem to be made that is not.
+#[cfg(target_os = "linux")]
+#[test]
+fn events_of_sockets_that_are_gone() {
+    on_each(|| async {
+        // A queue of one, which is full: further connections have to wait.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let _first = TcpStream::connect(addr).await.unwrap();
+        let ended = Signal::default();
+        let others: Vec<_> = (0..3)
+            .map(|_| {
+                let ended = ended.clone();
+                preempt::spawn(async move {
+                    while !ended.is_set() {
+                        let (one, other) = preempt::net::UnixStream::pair().unwrap();
+                        one.try_write(b"x").unwrap();
+                        drop((other, one));
+                        preempt::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..3_000 {
+            let connected = given_up_after(4, TcpStream::connect(addr)).await;
+            assert!(connected.is_none(), "{connected:?}");
+        }
+        ended.set();
+        for other in others {
+            other.await.unwrap();
+        }
     });
 }

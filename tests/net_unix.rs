@@ -78,7 +78,8 @@ fn a_pair_and_its_halves() {
         let (mut read, mut write) = one.split();
         let mut buf = [0; 6];
         for _ in 0..10 {
-            write.write_vectored(&[IoSlice::new(b"abc"), IoSlice::new(b"def")]).await.unwrap();
+            let bufs = [IoSlice::new(b"abc"), IoSlice::new(b"def")];
+            assert_eq!(write.write_vectored(&bufs).await.unwrap(), 6);
             read.read_exact(&mut buf).await.unwrap();
             assert_eq!(&buf, b"abcdef");
         }

@@ -550,3 +550,10 @@ fn output_goes_on_while_signals_come() {
         |played| assert!(played.end().succeeded().written() == [b'x'; 1_000_000]),
     );
 }
+
+#[test]
+fn what_tasks_need_to_share() {
+    fn is_shared<T: Send + Sync + Unpin>(_: Option<T>) {}
+    is_shared(None::<Signal>);
+    is_shared(None::<SignalKind>);
+}

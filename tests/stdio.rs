@@ -6,28 +6,20 @@ mod files_support;
 
 use files_support::*;
 use preempt::io::{stderr, stdin, stdout};
-use preempt::runtime::{Builder, RuntimeFlavor};
+use preempt::runtime::Builder;
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// In the other process: runs the body as a task beside a hog.
-fn run<F>(mut builder: Builder, body: F)
+fn run<F>(builder: Builder, body: F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     print!("{MARK}");
     std::io::stdout().flush().unwrap();
-    let runtime = builder.build().unwrap();
-    let manners = match runtime.handle().runtime_flavor() {
-        RuntimeFlavor::CurrentThread => Manners::AsyncCheckpoint,
-        _ => Manners::Unannotated,
-    };
-    let stop = Stop::new();
-    runtime.spawn(manners.hog(stop.signal()));
-    let body = runtime.spawn(body);
-    runtime.block_on(body).unwrap();
+    run_beside_a_hog(builder, body);
 }
 
 fn some_bytes(count: usize) -> Vec<u8> {
@@ -234,6 +226,32 @@ fn what_cannot_be_read_is_an_error() {
     );
 }
 
+#[test]
+fn a_waker_that_panics_stops_nobody() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("this waker always does");
+        }
+    }
+    Played::each_flavor(
+        "a_waker_that_panics_stops_nobody",
+        |mut builder| {
+            let waker = std::sync::Arc::new(Panics).into();
+            let (mut panics, mut other) = (stdin(), stdin());
+            let (mut panics_bytes, mut all) = ([0; 1], Vec::new());
+            let mut read = Box::pin(panics.read(&mut panics_bytes));
+            assert!(read.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+            builder.build().unwrap().block_on(other.read_to_end(&mut all)).unwrap();
+            assert_eq!(all, b"0123456789");
+        },
+        |mut played| {
+            played.process.stdin.take().unwrap().write_all(b"0123456789").unwrap();
+            played.end().succeeded();
+        },
+    );
+}
+
 // ---- output ----
 
 #[test]
@@ -374,4 +392,12 @@ fn without_a_runtime_output_is_an_error() {
     let mut write = Box::pin(to.write(b"x"));
     let std::task::Poll::Ready(Err(error)) = poll_once(&mut write) else { panic!("it must fail") };
     assert!(error.to_string().contains("runtime"), "{error}");
+}
+
+#[test]
+fn what_tasks_need_to_share() {
+    fn is_shared<T: Send + Sync + Unpin>(_: T) {}
+    is_shared(stdin());
+    is_shared(stdout());
+    is_shared(stderr());
 }

@@ -11,7 +11,7 @@
 //! | [`net`], [`io`] | sockets; reading and writing, the standard streams |
 //! | `netpoll` | readiness of I/O resources |
 //! | [`fs`] | files and directories |
-//! | `signal` | signals of the operating system (Unix) |
+//! | `signal`, `process` | signals of the operating system; child processes (Unix) |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `context` | what a thread knows about where it is |
 
@@ -31,6 +31,8 @@ pub mod net;
 mod netpoll;
 #[cfg(not(loom))]
 mod preempt;
+#[cfg(all(unix, not(loom)))]
+pub mod process;
 #[cfg(not(loom))]
 mod report;
 #[cfg(not(loom))]

@@ -44,6 +44,11 @@ pub trait Scheduler: Send + Sync + 'static {
     fn next_timer(&self) -> Option<Instant>;
     /// Raises the flag of the poll `slice`, if it is still running.
     fn request(&self, processor: usize, slice: Slice);
+    /// How much CPU time the thread that is in the poll `slice` has used; `None`: nobody can tell, or
+    /// the poll is over.
+    fn cpu_time(&self, processor: usize, slice: Slice) -> Option<Duration>;
+    /// Whether the thread that is in the poll `slice` sleeps in the kernel.
+    fn is_asleep(&self, processor: usize, slice: Slice) -> bool;
     /// Sends a signal to the thread that is in the poll `slice`.
     fn interrupt(&self, processor: usize, slice: Slice) -> Interrupted;
     /// Wakes whoever waits for an event that has come, if nobody has looked for a while.
@@ -197,6 +202,8 @@ struct TrackedPoll {
     requested: Option<Instant>,
     interrupted: Option<Instant>,
     interruptions: u32,
+    /// When its thread's CPU time was last read, and what it was.
+    ran: Option<(Instant, Duration)>,
 }
 
 impl Tracked {
@@ -211,6 +218,7 @@ impl Tracked {
                     requested: None,
                     interrupted: None,
                     interruptions: 0,
+                    ran: None,
                 });
             }
             (None, _) => self.poll = None,
@@ -371,6 +379,33 @@ fn will_not_give_way(watch: &Watch, poll: &TrackedPoll, now: Instant, grace: Dur
     }
 }
 
+/// Whether the poll has kept its processor busy since the last look. A thread that the system has not
+/// let run has not; it is no hog, and would be taken for one just when the machine is overloaded. One
+/// that sleeps in the kernel keeps its processor as well.
+fn has_run<S: Scheduler>(
+    scheduler: &S,
+    index: usize,
+    poll: &mut TrackedPoll,
+    now: Instant,
+) -> Option<bool> {
+    let Some(cpu_time) = scheduler.cpu_time(index, poll.slice) else { return Some(true) };
+    let (since, before) = poll.ran.replace((now, cpu_time))?;
+    let ran = cpu_time.saturating_sub(before);
+    let has_run = ran * 2 >= now.saturating_duration_since(since);
+    Some(has_run || scheduler.is_asleep(index, poll.slice))
+}
+
+fn request<S: Scheduler>(
+    scheduler: &S,
+    index: usize,
+    poll: &mut TrackedPoll,
+    now: Instant,
+) -> bool {
+    poll.requested = Some(now);
+    scheduler.request(index, poll.slice);
+    true
+}
+
 /// Decides about one poll and does it. Returns whether anything was done.
 fn act<S: Scheduler>(
     scheduler: &S,
@@ -391,11 +426,15 @@ fn act<S: Scheduler>(
     };
     match policy::decide(seen, waiting, limits) {
         Decision::Leave => false,
-        Decision::Request => {
-            poll.requested = Some(now);
-            scheduler.request(index, poll.slice);
-            true
+        Decision::Request if !seen.is_background && seen.age < limits.time_slice => {
+            match has_run(scheduler, index, poll, now) {
+                // Known at the next look.
+                None => true,
+                Some(false) => false,
+                Some(true) => request(scheduler, index, poll, now),
+            }
         }
+        Decision::Request => request(scheduler, index, poll, now),
         Decision::Interrupt => {
             poll.interrupted = Some(now);
             poll.interruptions = poll.interruptions.saturating_add(1);

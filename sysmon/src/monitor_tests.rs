@@ -14,6 +14,11 @@ struct Fake {
     calls: Mutex<Vec<(&'static str, usize)>>,
     looks: AtomicUsize,
     has_sockets: AtomicBool,
+    started: Instant,
+    /// The processor whose thread the system does not let run.
+    starved: AtomicUsize,
+    /// All threads sleep.
+    asleep: AtomicBool,
     /// Sleeps until an event.
     sleeps: AtomicUsize,
     /// Ends such a sleep.
@@ -50,6 +55,13 @@ impl Scheduler for Fake {
     }
     fn request(&self, processor: usize, _slice: Slice) {
         self.calls.lock().unwrap().push(("request", processor));
+    }
+    fn cpu_time(&self, processor: usize, _slice: Slice) -> Option<Duration> {
+        let is_starved = self.starved.load(SeqCst) == processor;
+        Some(if is_starved { Duration::ZERO } else { self.started.elapsed() })
+    }
+    fn is_asleep(&self, _processor: usize, _slice: Slice) -> bool {
+        self.asleep.load(SeqCst)
     }
     fn interrupt(&self, processor: usize, _slice: Slice) -> Interrupted {
         self.calls.lock().unwrap().push(("interrupt", processor));
@@ -102,6 +114,9 @@ fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &
         calls: Mutex::new(Vec::new()),
         looks: AtomicUsize::new(0),
         has_sockets: AtomicBool::new(false),
+        started: Instant::now(),
+        starved: AtomicUsize::new(usize::MAX),
+        asleep: AtomicBool::new(false),
         sleeps: AtomicUsize::new(0),
         broken: Default::default(),
     });
@@ -288,5 +303,31 @@ fn it_sleeps_until_an_event_while_all_are_in_long_polls_and_a_kick_ends_that() {
             is_asleep
         });
         assert!(fake.watches[0].end_poll(slice));
+    });
+}
+
+#[test]
+fn a_poll_that_the_system_does_not_let_run_has_its_slice() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), patience: None, ..LIMITS };
+    with_monitor(1, limits, |_, fake| {
+        fake.starved.store(0, SeqCst);
+        let _slice = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        wait_for_looks(fake, 50);
+        assert_eq!(*fake.calls.lock().unwrap(), []);
+        fake.starved.store(usize::MAX, SeqCst);
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_poll_that_sleeps_is_not_taken_for_one_that_the_system_does_not_let_run() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), patience: None, ..LIMITS };
+    with_monitor(1, limits, |_, fake| {
+        fake.starved.store(0, SeqCst);
+        fake.asleep.store(true, SeqCst);
+        let _slice = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
     });
 }

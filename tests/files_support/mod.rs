@@ -13,7 +13,7 @@ mod support;
 
 pub(crate) use support::*;
 
-use preempt::runtime::{Builder, Runtime};
+use preempt::runtime::{Builder, Runtime, RuntimeFlavor};
 use std::env;
 use std::future::Future;
 use std::io::Read;
@@ -24,35 +24,40 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Runs the test as a task on each flavor of runtime with one worker, while another task computes
-/// for ever: without a checkpoint where that can be helped, else with one.
+/// Runs the test as a task on each flavor of runtime, see [`run_beside_a_hog`].
 #[track_caller]
 pub(crate) fn beside_a_hog<F>(test: fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    for (runtime, manners) in [
-        (current_thread as fn() -> Runtime, Manners::AsyncCheckpoint),
-        (|| multi_thread(1), Manners::Unannotated),
-    ] {
-        println!("the hog: {manners:?}");
-        within(LIMIT, move || {
-            let runtime = runtime();
-            let stop = Stop::new();
-            runtime.spawn(manners.hog(stop.signal()));
-            let test = runtime.spawn(test());
-            let result = runtime.block_on(test);
-            stop.stop();
-            if let Err(error) = result {
-                std::panic::resume_unwind(error.into_panic());
-            }
-        });
+    on_each_flavor(move |builder| run_beside_a_hog(builder, test()));
+}
+
+/// Runs the body as a task, while another task computes for ever: without a checkpoint where that
+/// can be helped, else with one.
+#[track_caller]
+pub(crate) fn run_beside_a_hog<F>(mut builder: Builder, body: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let runtime = builder.build().expect("a runtime");
+    let manners = match runtime.handle().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => Manners::AsyncCheckpoint,
+        _ => Manners::Unannotated,
+    };
+    let stop = Stop::new();
+    runtime.spawn(manners.hog(stop.signal()));
+    let body = runtime.spawn(body);
+    let result = runtime.block_on(body);
+    stop.stop();
+    if let Err(error) = result {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 
 /// Runs the test with a runtime of each flavor, in a context where it may block.
 #[track_caller]
-pub(crate) fn on_each_flavor(test: fn(Builder)) {
+pub(crate) fn on_each_flavor(test: impl Fn(Builder) + Copy + Send + 'static) {
     for builder in [Builder::new_current_thread as fn() -> Builder, Builder::new_multi_thread] {
         let mut builder = builder();
         builder.worker_threads(1);

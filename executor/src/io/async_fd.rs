@@ -22,10 +22,11 @@ use std::task::{Context, Poll, ready};
 /// is ready.
 ///
 /// ```
-/// use preempt_executor::io::unix::AsyncFd;
+/// # extern crate preempt_executor as preempt;
+/// use preempt::io::unix::AsyncFd;
 /// use std::io::{Read, Write};
 ///
-/// # let runtime = preempt_executor::runtime::Builder::new_current_thread().build()?;
+/// # let runtime = preempt::runtime::Runtime::new()?;
 /// # runtime.block_on(async {
 /// let (mut writer, reader) = std::os::unix::net::UnixStream::pair()?;
 /// reader.set_nonblocking(true)?;

@@ -10,6 +10,7 @@
 //! ```
 
 use super::{Buffer, MOST_BYTES};
+use crate::report;
 use crate::sync::{Condvar, Mutex};
 use atomic_waker::AtomicWaker;
 use std::io;
@@ -93,7 +94,9 @@ fn serve() {
             };
             std::mem::take(&mut state.waiting)
         };
-        waiting.iter().for_each(|waker| waker.wake());
+        for waker in waiting {
+            report::contain("a waker", || waker.wake());
+        }
     }
 }
 
@@ -153,8 +156,10 @@ impl AsyncRead for Stdin {
 
 impl Drop for Stdin {
     fn drop(&mut self) {
-        // The waker itself goes with the handle, outside the lock.
         SHARED.state.lock().waiting.retain(|waiting| !Arc::ptr_eq(waiting, &self.waker));
+        // Outside the lock, and here and not on the thread, which may have it in its hands: what
+        // goes with the waker may be user code.
+        drop(self.waker.take());
     }
 }
 

@@ -199,6 +199,10 @@ impl Future for Resolving {
             Resolving::Known(addr) => Ok(Addresses::One(Some(*addr).into_iter())),
             Resolving::LookedUp(lookup) => match ready!(Pin::new(lookup).poll(cx)) {
                 Ok(found) => found.map(Addresses::Many),
+                Err(error) if error.is_cancelled() => Err(io::Error::other(
+                    "the preempt runtime has shut down before the name was resolved; keep the \
+                     `Runtime` until whatever uses it is done",
+                )),
                 Err(error) => Err(error.into()),
             },
         })

@@ -133,6 +133,7 @@ const SHORT_IS_LAST: bool = cfg!(any(
 pub(super) enum Short {
     /// It does; this spares a system call that would only say so.
     IsLast,
+    #[cfg(unix)]
     MeansNothing,
 }
 

@@ -19,6 +19,25 @@ use std::task::{Context, Poll};
 /// All methods take `&self`, so that one task can send while others receive: share it in an
 /// `Arc`. Either with any peer ([`send_to`](Self::send_to), [`recv_from`](Self::recv_from)), or with
 /// one that it is [connected](Self::connect) to ([`send`](Self::send), [`recv`](Self::recv)).
+///
+/// ```
+/// # extern crate preempt_executor as preempt;
+/// use preempt::net::UdpSocket;
+///
+/// # let runtime = preempt::runtime::Runtime::new()?;
+/// # runtime.block_on(async {
+/// let server = UdpSocket::bind("127.0.0.1:0").await?;
+/// let client = UdpSocket::bind("127.0.0.1:0").await?;
+/// client.connect(server.local_addr()?).await?;
+/// client.send(b"hello").await?;
+///
+/// let mut buf = [0; 1500];
+/// let (n, peer) = server.recv_from(&mut buf).await?;
+/// assert_eq!((&buf[..n], peer), (&b"hello"[..], client.local_addr()?));
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # std::io::Result::Ok(())
+/// ```
 pub struct UdpSocket {
     io: PollEvented<mio::net::UdpSocket>,
 }

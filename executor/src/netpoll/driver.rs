@@ -21,6 +21,11 @@
 //! but one that was under way before the lock was taken had to end before it, so what was written is
 //! seen; and a later poll is the sleeper's own.
 //!
+//! # No event is taken for another source's (why tokens have a generation)
+//! Between the end of a poll and the look at the table of sources, a source may go and another be
+//! registered in its place. Its token then has the same place and another generation, so that the
+//! event finds nobody. Otherwise a connection that is being made would seem to be there.
+//!
 //! # Whose wakers run here
 //! None: events are collected into a list of wakers, which the caller wakes when it has given up the
 //! lock, see `Scheduler::wake_all`.
@@ -54,6 +59,10 @@ const BREAK: Token = Token(usize::MAX);
 /// A timer is due.
 const ALARM: Token = Token(usize::MAX - 1);
 
+/// How many bits of a token say where in the table its source is; the rest is the generation. At
+/// least a million sources, also on 32-bit systems.
+const PLACE_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
+
 /// How many events one poll brings at most; what is left comes with the next.
 const EVENTS: usize = 256;
 
@@ -83,8 +92,36 @@ struct Poller {
 #[derive(Default)]
 struct Sources {
     ios: Slab<Arc<ScheduledIo>>,
+    /// Counts the registrations, and wraps around.
+    generation: usize,
     /// The runtime has shut down.
     closed: bool,
+}
+
+impl Sources {
+    fn add(&mut self) -> Arc<ScheduledIo> {
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.ios.vacant_entry();
+        let io = Arc::new(ScheduledIo::new(self.generation << PLACE_BITS | entry.key()));
+        entry.insert(io.clone());
+        io
+    }
+
+    /// The source with this token, if it is still there.
+    fn get(&self, token: usize) -> Option<&Arc<ScheduledIo>> {
+        self.ios.get(place(token)).filter(|io| io.token() == token)
+    }
+
+    /// After shutdown it is gone already.
+    fn remove(&mut self, token: usize) {
+        if self.get(token).is_some() {
+            self.ios.remove(place(token));
+        }
+    }
+}
+
+fn place(token: usize) -> usize {
+    token & ((1 << PLACE_BITS) - 1)
 }
 
 impl Netpoll {
@@ -146,19 +183,14 @@ impl Netpoll {
         if sources.closed {
             return Err(runtime_is_gone());
         }
-        let entry = sources.ios.vacant_entry();
-        let io = Arc::new(ScheduledIo::new(entry.key()));
-        entry.insert(io.clone());
+        let io = sources.add();
         self.count.store(sources.ios.len(), SeqCst);
         Ok(io)
     }
 
     fn remove(&self, io: &Arc<ScheduledIo>) {
         let mut sources = self.sources.lock();
-        // After shutdown the table is empty.
-        if sources.ios.get(io.token()).is_some_and(|known| Arc::ptr_eq(known, io)) {
-            sources.ios.remove(io.token());
-        }
+        sources.remove(io.token());
         self.count.store(sources.ios.len(), SeqCst);
     }
 
@@ -277,10 +309,8 @@ impl Netpoll {
             match event.token() {
                 BREAK => {}
                 ALARM => self.alarm.rang(),
-                Token(at) => {
-                    // The source may be gone, or be another one at the same place: then the other one
-                    // is tried in vain once.
-                    if let Some(io) = sources.ios.get(at) {
+                Token(token) => {
+                    if let Some(io) = sources.get(token) {
                         io.dispatch(Ready::from_mio(event), wakers);
                     }
                 }
@@ -299,5 +329,25 @@ pub(super) fn wake(breaker: &mio::Waker) {
     if let Err(error) = breaker.wake() {
         // The thread that sleeps there could never be woken again.
         report::abort(format_args!("a thread that waits for events cannot be woken: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_before_finds_nobody() {
+        let mut sources = Sources::default();
+        let first = sources.add();
+        sources.remove(first.token());
+        let second = sources.add();
+        assert_eq!(place(first.token()), place(second.token()), "the place is free again");
+        assert!(sources.get(first.token()).is_none());
+        assert!(sources.get(second.token()).is_some_and(|io| Arc::ptr_eq(io, &second)));
+        // A second time it takes nothing from the other.
+        sources.remove(first.token());
+        assert!(sources.get(second.token()).is_some());
+        assert!([BREAK, ALARM].iter().all(|token| sources.get(token.0).is_none()));
     }
 }

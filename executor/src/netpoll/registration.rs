@@ -11,6 +11,7 @@ use crate::runtime::Handle;
 use mio::event::Source;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -28,6 +29,11 @@ pub(crate) struct Registration {
     handle: Handle,
     io: Arc<ScheduledIo>,
 }
+
+// What the runtime holds is not half-changed when somebody else's code unwinds; so that sockets are
+// unwind safe as std's and tokio's are.
+impl UnwindSafe for Registration {}
+impl RefUnwindSafe for Registration {}
 
 impl Registration {
     /// Registers with the current runtime.
@@ -55,6 +61,7 @@ impl Registration {
     }
 
     /// What it is ready for right now.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn ready_now(&self) -> Ready {
         self.io.event(Ready::ALL).ready
     }

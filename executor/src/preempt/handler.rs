@@ -22,7 +22,9 @@ use preempt_sysmon::Interrupted;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Signals that tell of faults. std has a handler for the first two.
 const RESERVED: [i32; 7] = [
@@ -42,6 +44,8 @@ static INSTALLING: Mutex<()> = Mutex::const_new(());
 /// What was installed before, if it was a function, and whether it takes three arguments.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
 static PREVIOUS_TAKES_INFO: AtomicI32 = AtomicI32::new(0);
+/// Who wants to hear of signals that no runtime has sent. Reading it is a load.
+static OTHERS: OnceLock<fn(i32)> = OnceLock::new();
 
 /// Signals that came in the middle of a switch, of all runtimes.
 static REFUSED_WHILE_SWITCHING: AtomicU64 = AtomicU64::new(0);
@@ -111,11 +115,24 @@ pub(crate) fn install(signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Calls `f` with the preemption signal, if its handler is installed. None is installed meanwhile.
-pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
+/// Calls `install`, which installs a handler for `signal`; no runtime installs its own meanwhile. If
+/// that is there already, another one in front of it would keep it from its work: then `install` is
+/// not called, and the runtime's handler calls `others`, which is safe in a signal, for each one that
+/// no runtime has sent.
+///
+/// # Errors
+/// Those of `install`.
+pub(crate) fn share_signal(
+    signal: i32,
+    others: fn(i32),
+    install: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     let _installing = INSTALLING.lock();
-    let signal = SIGNAL.load(Relaxed);
-    f((signal != 0).then_some(signal))
+    if SIGNAL.load(Relaxed) != signal {
+        return install();
+    }
+    OTHERS.get_or_init(|| others);
+    Ok(())
 }
 
 fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
@@ -139,6 +156,16 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
 /// What has to be done from time to time by ordinary code.
 pub(crate) fn prepare() {
     text::refresh();
+}
+
+/// How much CPU time the machine's thread has used, if that can be told.
+pub(crate) fn cpu_time(machine: &Machine) -> Option<Duration> {
+    thread_status::cpu_time(machine.fibers().kernel_thread()?)
+}
+
+/// Whether the machine's thread sleeps in the kernel.
+pub(crate) fn is_asleep(machine: &Machine) -> bool {
+    machine.fibers().kernel_thread().is_some_and(thread_status::is_asleep)
 }
 
 /// Sends the signal to the machine, unless its thread sleeps in the kernel.
@@ -220,7 +247,9 @@ unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
     if !unsafe { is_ours(info) } {
-        crate::signal::unix::arrived_beside_preemption(signal);
+        if let Some(others) = OTHERS.get() {
+            others(signal);
+        }
         call_previous(signal, info, context);
         return;
     }

@@ -41,8 +41,8 @@ mod unwind;
 mod handler;
 
 #[cfg(unix)]
-pub(crate) use handler::with_installed_signal;
+pub(crate) use handler::share_signal;
 pub(crate) use handler::{
-    install, interrupt, prepare, prepare_signal_mask, refused_while_switching,
+    cpu_time, install, interrupt, is_asleep, prepare, prepare_signal_mask, refused_while_switching,
 };
 pub(crate) use safe_point::{REFUSALS, Refusal};

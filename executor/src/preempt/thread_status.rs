@@ -1,8 +1,9 @@
-//! What the system says of a thread of this process, in `/proc`. Allocates nothing.
+//! What the system says of a thread of this process. Allocates nothing.
 
 use std::ffi::CStr;
 use std::fmt;
 use std::io::Write;
+use std::time::Duration;
 
 /// Whether the thread sleeps in the kernel. Such a thread is not signalled: the signal would only
 /// make its system call fail with `EINTR`. A thread that is gone does not sleep.
@@ -10,6 +11,21 @@ pub(super) fn is_asleep(thread: usize) -> bool {
     let mut text = [0_u8; 128];
     let stat = read_start(format_args!("/proc/self/task/{thread}/stat"), &mut text);
     state_of(stat).is_some_and(|state| state != b'R')
+}
+
+/// How much CPU time a thread of this process has used; `None`: it is gone.
+pub(super) fn cpu_time(thread: usize) -> Option<Duration> {
+    /// What `pthread_getcpuclockid` puts into the low bits: the time of a thread, not of a process, as
+    /// the scheduler counts it.
+    const OF_A_THREAD: libc::clockid_t = 0b110;
+    let thread = libc::clockid_t::try_from(thread).ok()?;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills the structure in, or fails.
+    let result = unsafe { libc::clock_gettime((!thread << 3) | OF_A_THREAD, &raw mut time) };
+    if result != 0 {
+        return None;
+    }
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
 /// Whether the signal was sent to the thread and has not begun to be handled; `None`: the system
@@ -138,6 +154,12 @@ mod tests {
             std::hint::spin_loop();
         }
         assert!(!is_asleep(SPINS.load(SeqCst)));
+        let used = |thread: &AtomicUsize| cpu_time(thread.load(SeqCst)).unwrap();
+        let (slept, spun) = (used(&SLEEPS), used(&SPINS));
+        while used(&SPINS) == spun {
+            assert!(Instant::now() < deadline, "the spinning thread uses no time");
+        }
+        assert_eq!(used(&SLEEPS), slept);
         STOP.store(true, SeqCst);
         sleeping.thread().unpark();
         sleeping.join().unwrap();

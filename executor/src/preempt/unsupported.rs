@@ -3,6 +3,7 @@
 use crate::scheduler::{Machine, Scheduler};
 use preempt_sysmon::Interrupted;
 use std::io;
+use std::time::Duration;
 
 /// # Errors
 /// Always.
@@ -10,10 +11,17 @@ pub(crate) fn install(_signal: i32) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
-/// Calls `f` with the preemption signal: there is none.
+/// Calls `install`: no runtime has a handler.
+///
+/// # Errors
+/// Those of `install`.
 #[cfg(unix)]
-pub(crate) fn with_installed_signal<R>(f: impl FnOnce(Option<i32>) -> R) -> R {
-    f(None)
+pub(crate) fn share_signal(
+    _signal: i32,
+    _others: fn(i32),
+    install: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    install()
 }
 
 pub(crate) fn prepare() {}
@@ -28,4 +36,12 @@ pub(crate) fn prepare_signal_mask() -> u64 {
 
 pub(crate) fn interrupt(_scheduler: &Scheduler, _machine: &Machine) -> Interrupted {
     Interrupted::Done
+}
+
+pub(crate) fn cpu_time(_machine: &Machine) -> Option<Duration> {
+    None
+}
+
+pub(crate) fn is_asleep(_machine: &Machine) -> bool {
+    false
 }

@@ -36,9 +36,10 @@ const PATIENCE_AT_DROP: Duration = Duration::from_secs(1);
 /// # Shutdown
 /// Dropping the runtime drops the futures of all its tasks; a `JoinHandle` then returns a
 /// cancelled [`JoinError`](crate::task::JoinError). It waits for the `spawn_blocking` closures that
-/// have begun, however long they take, and for at most a second for polls that are running: a poll
-/// that reaches neither a checkpoint nor its end in that time goes on alone on its thread, and its
-/// task is dropped when it ends. See [`shutdown_timeout`](Self::shutdown_timeout) and
+/// have begun, however long they take, for the writes to files and standard streams whose bytes were
+/// taken, and for at most a second for polls that are running: a poll that reaches neither a
+/// checkpoint nor its end in that time goes on alone on its thread, and its task is dropped when it
+/// ends. See [`shutdown_timeout`](Self::shutdown_timeout) and
 /// [`shutdown_background`](Self::shutdown_background) for other limits. On a worker thread of its
 /// own, and inside any `block_on`, the drop does not wait at all.
 pub struct Runtime {

@@ -6,7 +6,7 @@ use preempt_sysmon::policy::{Preemption, Waiting};
 use preempt_sysmon::{Interrupted, Slice, Watch};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Scheduler {
     /// For the monitor's thread.
@@ -84,6 +84,16 @@ impl preempt_sysmon::Scheduler for Scheduler {
         if self.processors[processor].request(slice) {
             self.counters.requests.fetch_add(1, Relaxed);
         }
+    }
+
+    fn cpu_time(&self, processor: usize, slice: Slice) -> Option<Duration> {
+        let machine = self.processors[processor].machine_in(slice)?;
+        preempt::cpu_time(&machine)
+    }
+
+    fn is_asleep(&self, processor: usize, slice: Slice) -> bool {
+        let machine = self.processors[processor].machine_in(slice);
+        machine.is_some_and(|machine| preempt::is_asleep(&machine))
     }
 
     fn interrupt(&self, processor: usize, slice: Slice) -> Interrupted {

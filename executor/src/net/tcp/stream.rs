@@ -66,11 +66,22 @@ impl TcpStream {
     /// Waits for the end of a `connect` that was begun.
     pub(super) async fn connected(socket: mio::net::TcpStream) -> io::Result<TcpStream> {
         let stream = Self::from_mio(socket)?;
-        // A socket becomes writable when it is connected, and also when that has failed.
-        poll_fn(|cx| stream.io.registration().poll_write_ready(cx)).await?;
-        match stream.io.take_error()? {
-            Some(error) => Err(error),
-            None => Ok(stream),
+        let connect = |_| stream.connected_once();
+        poll_fn(|cx| stream.io.registration().poll_io(cx, Direction::Write, connect)).await?;
+        Ok(stream)
+    }
+
+    /// What became of a `connect`. A socket becomes writable when it is connected, and also when
+    /// that has failed; mio asks to look for a peer as well, as events may come for no reason.
+    fn connected_once(&self) -> io::Result<()> {
+        if let Some(error) = self.io.take_error()? {
+            return Err(error);
+        }
+        match self.io.peer_addr() {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            result => result.map(drop),
         }
     }
 

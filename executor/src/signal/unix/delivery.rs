@@ -21,6 +21,7 @@
 //! `RUNG` not yet cleared: the thread clears it by a swap that reads the handler's, and looks at
 //! `arrived` after that.
 
+use super::SignalKind;
 use crate::preempt;
 use crate::report;
 use crate::sync::{Critical, Mutex};
@@ -28,7 +29,8 @@ use atomic_waker::AtomicWaker;
 use std::io::{self, ErrorKind, PipeReader, Read};
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -43,9 +45,6 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 /// There is a byte for the thread, or will be in a moment.
 static RUNG: AtomicBool = AtomicBool::new(false);
 
-/// Somebody listens to the preemption signal, and its handler was there first.
-static BESIDE_PREEMPTION: AtomicBool = AtomicBool::new(false);
-
 /// What is known about one signal.
 struct State {
     /// It came, and the thread has not seen it yet.
@@ -59,11 +58,13 @@ struct Listening {
     /// Whether a handler is installed. It stays.
     installed: bool,
     listeners: Vec<Arc<Listener>>,
+    /// Called by the thread, for those of the library itself.
+    hook: Option<fn()>,
 }
 
 impl State {
     const fn new() -> Self {
-        let listening = Listening { installed: false, listeners: Vec::new() };
+        let listening = Listening { installed: false, listeners: Vec::new(), hook: None };
         State {
             arrived: AtomicBool::new(false),
             to_unblock: AtomicBool::new(false),
@@ -93,6 +94,22 @@ impl Listener {
 /// # Errors
 /// If the signal cannot be listened to, see [`signal`](super::signal).
 pub(super) fn listen(signal: i32) -> io::Result<Arc<Listener>> {
+    let listener = Arc::new(Listener::default());
+    listening(signal, |listening| listening.listeners.push(listener.clone()))?;
+    Ok(listener)
+}
+
+/// Has the thread call `hook` for each signal, instead of what it may have called until now. The
+/// hook neither waits nor panics.
+///
+/// # Errors
+/// If the signal cannot be listened to.
+pub(crate) fn call_on_each(kind: SignalKind, hook: fn()) -> io::Result<()> {
+    listening(kind.0, |listening| listening.hook = Some(hook))
+}
+
+/// Adds somebody who wants to hear of the signal. The first time installs the handler.
+fn listening(signal: i32, add: impl FnOnce(&mut Listening)) -> io::Result<()> {
     let state = state_of(signal)?;
     start_thread()?;
     let mut listening = state.listening.lock();
@@ -103,9 +120,8 @@ pub(super) fn listen(signal: i32) -> io::Result<Arc<Listener>> {
         state.to_unblock.store(true, Release);
         ring();
     }
-    let listener = Arc::new(Listener::default());
-    listening.listeners.push(listener.clone());
-    Ok(listener)
+    add(&mut listening);
+    Ok(())
 }
 
 /// Takes a listener out.
@@ -142,14 +158,7 @@ fn install(signal: i32) -> io::Result<()> {
         }
         _ => {}
     }
-    // No runtime installs its own meanwhile.
-    preempt::with_installed_signal(|preemption_signal| {
-        if preemption_signal == Some(signal) {
-            // Another handler in front of the runtime's would be called on the stack of the poll,
-            // where that one cannot do its work. It tells of what is not its own instead.
-            BESIDE_PREEMPTION.store(true, Relaxed);
-            return Ok(());
-        }
+    preempt::share_signal(signal, arrived, || {
         // The registry has a lock.
         let _critical = Critical::enter();
         // SAFETY: `arrived` is safe in a signal, see the module.
@@ -163,13 +172,6 @@ fn arrived(signal: i32) {
     // Release: by way of `RUNG` it pairs with `serve`.
     SIGNALS[signal as usize].arrived.store(true, Release);
     ring();
-}
-
-/// The preemption signal has arrived, and no runtime has sent it. Signal-safe.
-pub(crate) fn arrived_beside_preemption(signal: i32) {
-    if BESIDE_PREEMPTION.load(Relaxed) {
-        arrived(signal);
-    }
 }
 
 /// Makes the thread look. Signal-safe.
@@ -226,7 +228,13 @@ fn serve(mut bell: PipeReader) {
 
 /// Tells the listeners.
 fn pass_on(state: &State) {
-    let listeners = state.listening.lock().listeners.clone();
+    let (hook, listeners) = {
+        let listening = state.listening.lock();
+        (listening.hook, listening.listeners.clone())
+    };
+    if let Some(hook) = hook {
+        hook();
+    }
     for listener in listeners {
         // Release: pairs with `poll_arrived`.
         listener.arrived.store(true, Release);

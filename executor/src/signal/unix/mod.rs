@@ -4,7 +4,7 @@
 
 mod delivery;
 
-pub(crate) use delivery::arrived_beside_preemption;
+pub(crate) use delivery::call_on_each;
 
 use delivery::Listener;
 use std::ffi::c_int;

@@ -1,0 +1,122 @@
+//! Goal: the examples that are applications do what they say.
+//! Method: each is started as a program and talked to from outside.
+
+mod examples_support;
+
+use examples_support::{Server, output_of};
+
+#[test]
+fn echo_beside_a_hog() {
+    let arguments = ["--seconds", "1", "--rounds", "1", "--connections", "4"];
+    let printed = output_of("echo", &arguments);
+    println!("{printed}");
+    assert!(printed.contains("beside hogs / alone: "), "{printed}");
+}
+
+#[test]
+fn echo_of_large_messages_on_two_workers() {
+    let printed = output_of(
+        "echo",
+        &["--seconds", "1", "--rounds", "1", "--workers", "2", "--hogs", "3", "--bytes", "200000"],
+    );
+    println!("{printed}");
+}
+
+#[test]
+fn echo_says_what_is_wrong_with_its_arguments() {
+    let echo = examples_support::example("echo");
+    for (arguments, complaint) in [
+        (&["--hogs"][..], "--hogs needs a value"),
+        (&["--hogs", "many"], "--hogs many: "),
+        (&["--runtime", "go"], "neither preempt nor tokio"),
+        (&["--cats", "1"], "unknown: --cats"),
+    ] {
+        let output = std::process::Command::new(&echo).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(complaint), "{arguments:?}: {said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn chat_carries_messages_and_says_goodbye() {
+    let server = Server::start("chat", &[]);
+    let join = |name: &str| {
+        let mut client = server.connect();
+        assert_eq!(client.line(), "your name?");
+        assert_eq!(client.ask(name), format!("* hello {name}"));
+        client
+    };
+    let mut ann = join("ann");
+    let mut ben = join("ben");
+    assert_eq!(ann.line(), "ben: has come");
+    let mut nameless = server.connect();
+    assert_eq!(nameless.line(), "your name?");
+    // Ben's task computes for a second. Those who chat meanwhile are not to wait for it.
+    ben.send("/burn\n");
+    let mut eve = join("eve");
+    assert_eq!(ann.line(), "eve: has come");
+    eve.send("hello all\n");
+    assert_eq!(ann.line(), "eve: hello all");
+    assert_eq!(ben.line(), "* burnt");
+    assert_eq!(ben.line(), "eve: has come");
+    assert_eq!(ben.line(), "eve: hello all");
+    drop(eve);
+    assert_eq!(ann.line(), "eve: has gone");
+    server.interrupt();
+    let goodbye = ann.rest();
+    assert!(goodbye.lines().any(|line| line == "* goodbye"), "{goodbye}");
+    assert!(ben.rest().ends_with("* goodbye\n") || ben.rest().is_empty());
+    assert_eq!(nameless.rest(), "");
+    assert!(server.finish().starts_with("said goodbye to "));
+}
+
+#[cfg(all(unix, feature = "hyper"))]
+mod with_hyper {
+    use super::*;
+
+    #[test]
+    fn http_burn_compares() {
+        let printed = output_of("http_burn", &["compare", "--seconds", "1", "--rounds", "1"]);
+        println!("{printed}");
+        assert_eq!(printed.lines().filter(|line| line.contains(" preempt |")).count(), 4);
+    }
+
+    fn request(server: &Server, request: &str, body: &str) -> String {
+        let mut client = server.connect();
+        let length = body.len();
+        client.send(&format!(
+            "{request} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        ));
+        client.rest()
+    }
+
+    #[test]
+    fn axum_app_answers_and_ends() {
+        let server = Server::start("axum_app", &[]);
+        let ends_with = |answer: String, status: &str, body: &str| {
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            assert!(answer.ends_with(body), "{answer}");
+        };
+        ends_with(request(&server, "GET /", ""), "200", "\r\n\r\nhello\n");
+        let primes = r#"{"below":1000,"count":168,"request":1}"#;
+        ends_with(request(&server, "GET /primes/1000", ""), "200", primes);
+        let blocking = r#"{"below":1000,"count":168,"request":2}"#;
+        ends_with(request(&server, "GET /blocking/1000", ""), "200", blocking);
+        let numbers = r#"{"numbers":[1,2,39]}"#;
+        ends_with(request(&server, "POST /sum", numbers), "200", r#"{"sum":42}"#);
+        ends_with(request(&server, "POST /sum", "[]"), "422", "");
+        ends_with(request(&server, "GET /nowhere", ""), "404", "");
+        // A request that is under way is answered, and then the server ends.
+        let mut slow = server.connect();
+        slow.send("GET /primes/300000 HTTP/1.1\r\nhost: test\r\n\r\n");
+        // It has come as far as the handler once another connection counts after it.
+        let counts = |at: u32| request(&server, "GET /primes/2", "").ends_with(&format!("{at}}}"));
+        assert!(!counts(3) || counts(5), "the slow request is not counted");
+        server.interrupt();
+        let answer = slow.rest();
+        assert!(answer.contains(r#""count":25997,"#), "{answer}");
+        assert_eq!(server.finish(), "all requests are answered\n");
+    }
+}
