@@ -263,6 +263,41 @@ fn sets_are_nested() {
     });
 }
 
+/// One of two futures that run the set is ready, and leaves a task behind for the other to run.
+#[test]
+fn two_futures_run_one_set() {
+    on_each_flavor(|runtime| {
+        let set = LocalSet::new();
+        let (sender, receiver) = futures::channel::oneshot::channel();
+        let waits = set.run_until(async { receiver.await.unwrap() });
+        let spawns = set.run_until(async {
+            spawn_local(async { sender.send(7).unwrap() });
+        });
+        let (seven, ()) = runtime.block_on(async { preempt::join!(biased; waits, spawns) });
+        assert_eq!(seven, 7);
+    });
+}
+
+/// A task runs its own set.
+#[test]
+fn a_set_is_run_inside_of_itself() {
+    on_each_flavor(|runtime| {
+        let set = Rc::new(LocalSet::new());
+        let itself = set.clone();
+        let seven = set.block_on(runtime, async {
+            let inner = async move {
+                let task = async {
+                    sleep(Duration::from_millis(1)).await;
+                    7
+                };
+                itself.run_until(async { spawn_local(task).await.unwrap() }).await
+            };
+            spawn_local(inner).await.unwrap()
+        });
+        assert_eq!(seven, 7);
+    });
+}
+
 /// Tasks that are always ready keep neither the future of `run_until` waiting, nor the runtime.
 #[test]
 fn a_set_gives_others_their_turn() {
