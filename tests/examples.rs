@@ -111,9 +111,12 @@ mod with_hyper {
         // A request that is under way is answered, and then the server ends.
         let mut slow = server.connect();
         slow.send("GET /primes/300000 HTTP/1.1\r\nhost: test\r\n\r\n");
-        // It has come as far as the handler once another connection counts after it.
-        let counts = |at: u32| request(&server, "GET /primes/2", "").ends_with(&format!("{at}}}"));
-        assert!(!counts(3) || counts(5), "the slow request is not counted");
+        // It has come as far as the handler once it has a number, which the others then miss.
+        let is_next = |number: u32| {
+            request(&server, "GET /primes/2", "").ends_with(&format!(r#""request":{number}}}"#))
+        };
+        let skipped = (3..).find(|number| !is_next(*number));
+        println!("the slow request is number {skipped:?}");
         server.interrupt();
         let answer = slow.rest();
         assert!(answer.contains(r#""count":25997,"#), "{answer}");

@@ -418,7 +418,7 @@ fn tower_services_and_spans_stay_with_their_request() {
         // For the process: the workers are to see it as well.
         tracing_subscriber::registry().init();
         let runtime = multi_thread(1);
-        let detached = run(&runtime, async {
+        let metrics = run(&runtime, async {
             let answer = |request: Request<Incoming>| async move {
                 let inside = tracing::info_span!("inside", path = request.uri().path());
                 let _inside = inside.clone().entered();
@@ -450,9 +450,11 @@ fn tower_services_and_spans_stay_with_their_request() {
                 });
             }
             clients.join_all().await;
-            preempt::runtime::Handle::current().metrics().detaches
+            preempt::runtime::Handle::current().metrics()
         });
-        println!("{detached} polls were detached");
+        let (detached, handed_off) = (metrics.detaches, metrics.hand_offs);
+        println!("{detached} polls were detached, {handed_off} handed off");
+        assert!(detached + handed_off > 0, "no span was left in the middle");
     });
 }
 

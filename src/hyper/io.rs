@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 /// A wrapper that has the traits of both sides: hyper's if `T` has those of [`io`](crate::io), and the
 /// other way round, which is for connections that hyper gives back (`hyper::upgrade`).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 pub struct PreemptIo<T> {
     inner: T,
 }
