@@ -23,7 +23,8 @@ pub enum Preemption {
     #[default]
     Forced,
     /// They are left alone: neither asked nor suspended, not even at a checkpoint. After the time
-    /// slice they lose their worker's place, so that nobody starves; they do not notice.
+    /// slice they lose their worker's place, so that nobody starves; they do not notice. Where there
+    /// are no hand-offs, whoever waits behind them waits.
     Never,
 }
 
