@@ -215,6 +215,7 @@ fn a_runtime_is_dropped_with_suspended_polls() {
                 const HOGS: usize = 6;
                 let threads_before = threads();
                 let runtime = builder(backend, 1 + round % 2).build().unwrap();
+                assert!(threads() > threads_before);
                 let (dropped, hogs_dropped) = (Count::default(), Count::default());
                 for _ in 0..WAITING {
                     let dropped = CountsDrop(dropped.clone());
