@@ -8,7 +8,7 @@ mod net_support;
 use net_support::*;
 use preempt::io::copy;
 use preempt::net::{TcpListener, UdpSocket};
-use preempt::runtime::Runtime;
+use preempt::runtime::{Builder, Runtime};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
@@ -180,4 +180,39 @@ fn a_task_that_computes_between_two_accepts() {
             assert_eq!(stream.read(&mut [0]).unwrap(), 0);
         }
     });
+}
+
+/// A socket that is ready whenever it is asked has a budget, so that a task which talks to itself
+/// lets others run, also where nobody is preempted.
+#[test]
+fn a_socket_that_is_always_ready() {
+    let in_this_thread = || undisturbed(Builder::new_current_thread());
+    for build in [in_this_thread, one_undisturbed_worker] {
+        within(LIMIT, move || {
+            let runtime = build();
+            let ended = Signal::default();
+            let ends = ended.clone();
+            let rounds = runtime.spawn(async move {
+                let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                socket.connect(socket.local_addr().unwrap()).await.unwrap();
+                let mut rounds = 0_u64;
+                while !ends.is_set() {
+                    socket.send(&rounds.to_be_bytes()).await.unwrap();
+                    socket.recv(&mut [0; 8]).await.unwrap();
+                    rounds += 1;
+                }
+                rounds
+            });
+            let other = runtime.spawn(async move {
+                for _ in 0..10 {
+                    preempt::task::yield_now().await;
+                }
+                ended.set();
+            });
+            runtime.block_on(async {
+                other.await.unwrap();
+                rounds.await.unwrap();
+            });
+        });
+    }
 }
