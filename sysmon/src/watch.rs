@@ -297,4 +297,30 @@ mod models {
             assert_eq!(held.with(|value| unsafe { *value }), 2);
         });
     }
+
+    /// Whoever looks at what a poll allows and then finds the processor still in it was not misled by
+    /// the note of another poll.
+    #[test]
+    fn loom_a_look_at_a_restriction() {
+        const ALLOWED: [Preemption; 3] = [Preemption::Never, Preemption::Forced, Preemption::Never];
+        loom::model(|| {
+            let watch = Arc::new(Watch::new());
+            let monitor = thread::spawn({
+                let watch = watch.clone();
+                move || {
+                    let Some(slice) = watch.observe() else { return };
+                    let allowed = watch.preemption(slice);
+                    if watch.is_in(slice) {
+                        assert_eq!(allowed, ALLOWED[slice.into_bits() as usize / 2]);
+                    }
+                }
+            });
+            for allowed in ALLOWED {
+                watch.restrict_next_poll(allowed);
+                let slice = watch.begin_poll();
+                assert!(watch.end_poll(slice));
+            }
+            monitor.join().unwrap();
+        });
+    }
 }
