@@ -422,6 +422,7 @@ fn act<S: Scheduler>(
         interrupted: poll.interrupted.map(age),
         interruptions: poll.interruptions,
         is_background: scheduler.watch(index).is_background(poll.slice),
+        is_silent: scheduler.watch(index).is_silent(poll.slice),
         preemption: scheduler.watch(index).preemption(poll.slice),
     };
     match policy::decide(seen, waiting, limits) {
@@ -436,6 +437,9 @@ fn act<S: Scheduler>(
         }
         Decision::Request => request(scheduler, index, poll, now),
         Decision::Interrupt => {
+            if poll.requested.is_none() {
+                request(scheduler, index, poll, now);
+            }
             poll.interrupted = Some(now);
             poll.interruptions = poll.interruptions.saturating_add(1);
             match scheduler.interrupt(index, poll.slice) {

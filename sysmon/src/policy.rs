@@ -23,7 +23,8 @@ pub enum Preemption {
     #[default]
     Forced,
     /// They are left alone: neither asked nor suspended, not even at a checkpoint. After the time
-    /// slice they lose their worker's place, so that nobody starves; they do not notice.
+    /// slice they lose their worker's place, so that nobody starves; they do not notice. Where there
+    /// are no hand-offs, whoever waits behind them waits.
     Never,
 }
 
@@ -40,6 +41,8 @@ pub struct Poll {
     pub interruptions: u32,
     /// Whether it is the rest of a poll that had to be preempted before.
     pub is_background: bool,
+    /// Whether only a signal has stopped it before: it has no checkpoints, or is far from them.
+    pub is_silent: bool,
     /// What may be done about it.
     pub preemption: Preemption,
 }
@@ -81,7 +84,8 @@ pub enum Decision {
     Leave,
     /// Ask it to give way at its next checkpoint.
     Request,
-    /// Send its thread a signal, whose handler detaches it if it is at an async-safe point.
+    /// Send its thread a signal, whose handler detaches it if it is at an async-safe point. Ask it as
+    /// well, if it was not asked before.
     Interrupt,
     /// Give its processor to another machine.
     HandOff,
@@ -100,15 +104,20 @@ pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
     if poll.preemption == Preemption::Never {
         return decide_unasked(poll, limits);
     }
+    let interval = limits.interrupt_interval.filter(|_| poll.preemption == Preemption::Forced);
     let Some(asked) = poll.requested else {
-        return if poll.age >= allowed { Decision::Request } else { Decision::Leave };
+        return match poll.age >= allowed {
+            // It did not answer the last time either.
+            true if poll.is_silent && interval.is_some() => Decision::Interrupt,
+            true => Decision::Request,
+            false => Decision::Leave,
+        };
     };
     // A hand-off costs a thread, so it takes a whole slice, even for a fresh task.
     let out_of_patience = limits.patience.is_some_and(|patience| asked >= patience);
     if out_of_patience && poll.age >= limits.time_slice {
         return Decision::HandOff;
     }
-    let interval = limits.interrupt_interval.filter(|_| poll.preemption == Preemption::Forced);
     let wait = interval.map(|first| first * (1 << poll.interruptions.min(4)));
     match wait {
         Some(wait) if poll.interrupted.unwrap_or(asked) >= wait => Decision::Interrupt,
@@ -153,6 +162,7 @@ mod tests {
             interrupted: None,
             interruptions: 0,
             is_background: false,
+            is_silent: false,
             preemption: Preemption::Forced,
         };
         decide(poll, waiting, limits)
@@ -169,6 +179,7 @@ mod tests {
                 interrupted: interrupted.map(us),
                 interruptions,
                 is_background: false,
+                is_silent: false,
                 preemption: Preemption::Forced,
             };
             decide(poll, Fresh, &limits)
@@ -190,10 +201,30 @@ mod tests {
             interrupted: None,
             interruptions: 0,
             is_background: true,
+            is_silent: false,
             preemption: Preemption::Forced,
         };
         assert_eq!(decide(poll, Fresh, &LIMITS), Request);
         assert_eq!(decide(poll, Background, &LIMITS), Leave, "but a slice beside its like");
+    }
+
+    #[test]
+    fn a_poll_that_did_not_answer_the_last_time_is_not_asked_alone() {
+        let poll = Poll {
+            age: Duration::ZERO,
+            requested: None,
+            interrupted: None,
+            interruptions: 0,
+            is_background: true,
+            is_silent: true,
+            preemption: Preemption::Forced,
+        };
+        let limits = Limits { interrupt_interval: Some(Duration::from_micros(20)), ..LIMITS };
+        assert_eq!(decide(poll, Fresh, &limits), Interrupt);
+        assert_eq!(decide(poll, Background, &limits), Leave, "a slice beside its like");
+        assert_eq!(decide(poll, Fresh, &LIMITS), Request, "there are no signals");
+        let cooperative = Poll { preemption: Preemption::Cooperative, ..poll };
+        assert_eq!(decide(cooperative, Fresh, &limits), Request);
     }
 
     #[test]
@@ -242,6 +273,7 @@ mod tests {
                     interrupted: None,
                     interruptions: 0,
                     is_background: false,
+                    is_silent: false,
                     preemption,
                 };
                 assert_eq!(decide(poll, Fresh, &limits), expected, "{poll:?}");

@@ -38,6 +38,8 @@ struct Words {
     background: AtomicU64,
     /// The last poll of the background that was promised a turn.
     promised: AtomicU64,
+    /// The last poll that only a signal has stopped before.
+    silent: AtomicU64,
     /// The last poll that is only to be asked; and that is to be left alone.
     cooperative: AtomicU64,
     unpreemptible: AtomicU64,
@@ -71,6 +73,7 @@ impl Watch {
                 requested: AtomicU64::new(0),
                 background: AtomicU64::new(0),
                 promised: AtomicU64::new(0),
+                silent: AtomicU64::new(0),
                 cooperative: AtomicU64::new(0),
                 unpreemptible: AtomicU64::new(0),
             }),
@@ -176,6 +179,17 @@ impl Watch {
     /// Promises `slice` the time of a turn: no fresh task cuts it short.
     pub fn promise_turn(&self, slice: Slice) {
         self.words.promised.store(slice.0, Relaxed);
+    }
+
+    /// Notes that `slice` goes on with a poll that only a signal has stopped before.
+    pub fn note_silent(&self, slice: Slice) {
+        self.words.silent.store(slice.0, Relaxed);
+    }
+
+    /// Whether `slice` goes on with a poll that only a signal has stopped before.
+    #[must_use]
+    pub fn is_silent(&self, slice: Slice) -> bool {
+        self.words.silent.load(Relaxed) == slice.0
     }
 
     /// Whether `slice` was promised a turn.

@@ -13,7 +13,7 @@ use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_p
 use super::text;
 use super::thread_status;
 use crate::context;
-use crate::scheduler::{Expected, Machine, Scheduler, Seat, detach};
+use crate::scheduler::{Expected, Machine, Scheduler, Seat, StoppedBy, detach};
 use crate::sync::Mutex;
 use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
@@ -344,7 +344,7 @@ unsafe fn situation(seat: &Seat, context: *const libc::ucontext_t) -> Situation 
 
 /// Called by the poll, as if it had called it itself.
 extern "C" fn detach_injected(_argument: *mut ()) {
-    detach();
+    detach(StoppedBy::Signal);
 }
 
 fn call_previous(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {

@@ -32,6 +32,15 @@ pub(super) struct Detached {
     pub(super) flag: checkpoint::Flag,
     /// How far it may be preempted when it goes on.
     pub(super) preemption: Preemption,
+    /// What has stopped it.
+    pub(super) stopped_by: StoppedBy,
+}
+
+/// What has stopped a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoppedBy {
+    Checkpoint,
+    Signal,
 }
 
 /// What is ready when a poll leaves.
@@ -43,14 +52,15 @@ struct Departure {
 
 /// Detaches the poll that this is called in, if it was asked to give way and can be. Returns when
 /// it was resumed (`true`), or at once (`false`).
-pub(crate) fn detach() -> bool {
+pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     checkpoint::enter();
     let departure = context::with_seat(|seat| seat.and_then(prepare));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
-        let publish =
-            move |suspended| scheduler.push_detached(Detached { suspended, flag, preemption });
+        let publish = move |suspended| {
+            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by });
+        };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
         context::with_seat(|now| now.map(|now| now.count_migration(seat)));
@@ -82,7 +92,7 @@ fn prepare(seat: &Seat) -> Option<Departure> {
 /// The hook of a checkpoint that found this thread's flag raised: the poll is set aside, or at
 /// least goes on without its processor.
 pub(crate) fn on_checkpoint() {
-    if detach() {
+    if detach(StoppedBy::Checkpoint) {
         return;
     }
     checkpoint::clear_request();

@@ -12,6 +12,7 @@
 //! it holds a processor (`seat.rs`). The two separate when a poll does not give way: see
 //! [`Scheduler::hand_off`].
 
+mod anticipation;
 mod background;
 mod detach;
 pub(crate) mod idle;
@@ -25,7 +26,7 @@ mod waking;
 pub(crate) mod worker;
 
 pub(crate) use background::TURNS_PER_SLICE;
-pub(crate) use detach::{detach, on_checkpoint};
+pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
 pub(crate) use machine::{Expected, Machine};
 pub(crate) use seat::Seat;
 

@@ -1,6 +1,6 @@
 //! What the monitor sees of the scheduler, and what it may do to it.
 
-use super::Scheduler;
+use super::{Processor, Scheduler};
 use crate::preempt;
 use preempt_sysmon::policy::{Preemption, Waiting};
 use preempt_sysmon::{Interrupted, Slice, Watch};
@@ -60,7 +60,17 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn poll_events(&self, now: Instant) {
-        self.collect_and_wake(|wakers| self.netpoll.poll_if_stale(now, wakers));
+        let is_hog = |processor: &Processor| {
+            processor.watch.observe().is_some_and(|slice| processor.watch.is_background(slice))
+        };
+        let all_are_hogs = self.processors.iter().all(is_hog);
+        self.collect_and_wake(|wakers| {
+            if all_are_hogs {
+                self.netpoll.poll_in_passing(wakers);
+            } else {
+                self.netpoll.poll_if_stale(now, wakers);
+            }
+        });
     }
 
     fn is_unattended(&self) -> bool {

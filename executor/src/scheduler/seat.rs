@@ -6,7 +6,9 @@
 //! that is set again after every switch (`context::sit`, `context::reseat`), never through a
 //! variable that was set before a poll.
 
+use super::anticipation::Anticipation;
 use super::background::Turn;
+use super::detach::StoppedBy;
 use super::machine::Machine;
 use super::worker::SeatRef;
 use super::{Processor, Scheduler};
@@ -39,6 +41,7 @@ pub(crate) struct Seat {
     pub(super) turn: Turn,
     /// What was taken last is of the background and in its turn.
     pub(super) has_turn: Cell<bool>,
+    pub(super) anticipation: Anticipation,
     random: Cell<u32>,
     /// Kept for its memory; empty between uses.
     wakers: Cell<Vec<Waker>>,
@@ -58,6 +61,7 @@ impl Seat {
             lifo_polls: Cell::new(0),
             turn: Turn::default(),
             has_turn: Cell::new(false),
+            anticipation: Anticipation::default(),
             random: Cell::new(context::random_seed()),
             wakers: Cell::default(),
         }
@@ -151,8 +155,12 @@ impl Seat {
     }
 
     /// As [`begin_slice`](Self::begin_slice), for a poll that had to be preempted before.
-    pub(super) fn begin_background_slice(&self, processor: &Processor) {
-        self.note_slice(processor, processor.watch.begin_background_poll());
+    pub(super) fn begin_background_slice(&self, processor: &Processor, stopped_by: StoppedBy) {
+        let slice = processor.watch.begin_background_poll();
+        if stopped_by == StoppedBy::Signal {
+            processor.watch.note_silent(slice);
+        }
+        self.note_slice(processor, slice);
     }
 
     fn note_slice(&self, processor: &Processor, slice: Slice) {

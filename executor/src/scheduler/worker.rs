@@ -19,8 +19,10 @@ use crate::task::{Preemption, Runnable};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Leave, Spare, Suspended};
 use std::future::Future;
+use std::hint;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 /// As in Go: every 61st pick looks for events, and at the injector first, so that a busy local queue
 /// cannot starve them. A prime, so that it does not fall into step with the tasks.
@@ -29,6 +31,9 @@ const INJECTOR_INTERVAL: u32 = 61;
 /// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
 /// the rest of the queue waiting.
 const LIFO_POLLS_IN_A_ROW: u32 = 3;
+
+/// How long a machine waits for an event before it goes on with a hog.
+const ANTICIPATION: Duration = Duration::from_micros(50);
 
 /// What to run next.
 pub(super) enum Work {
@@ -184,7 +189,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
     processor.set_holder(detached.flag, seat.machine());
     processor.watch.restrict_next_poll(detached.preemption);
-    seat.begin_background_slice(processor);
+    seat.begin_background_slice(processor, detached.stopped_by);
     Step::Resume(detached.suspended)
 }
 
@@ -245,11 +250,37 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         seat.has_turn.set(true);
         return Some(preempted);
     }
-    if let Some(fresh) = next_fresh(seat, processor, picks) {
+    let fresh = next_fresh(seat, processor, picks).or_else(|| await_fresh(seat, processor));
+    if let Some(fresh) = fresh {
         scheduler.background.note_fresh();
+        seat.anticipation.fresh();
         return Some(Work::Run(fresh));
     }
-    scheduler.background.pop()
+    let background = scheduler.background.pop()?;
+    seat.anticipation.background();
+    Some(background)
+}
+
+/// Before the background has the processor: if it has kept it for moments only of late, the next event
+/// is likely to come in a moment, and to wait for that costs less than to stop a hog.
+fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
+    let scheduler = &**seat.scheduler();
+    if scheduler.background.is_empty() || !seat.anticipation.is_worth_it() {
+        return None;
+    }
+    let until = Instant::now() + ANTICIPATION;
+    while Instant::now() < until {
+        seat.fire_timers();
+        seat.poll_netpoll();
+        let injected =
+            || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
+        if let Some(fresh) = next_local(seat, processor).or_else(injected) {
+            return Some(fresh);
+        }
+        hint::spin_loop();
+    }
+    seat.anticipation.was_in_vain();
+    None
 }
 
 fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {

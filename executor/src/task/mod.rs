@@ -93,7 +93,7 @@ pub(crate) struct Task(NonNull<Header>);
 
 // SAFETY: the header is shared by design: the state is atomic, everything else is governed by it.
 // A task that is reachable from several threads was made from a `Send` future, or its `Schedule`
-// sees to it that the future is polled and dropped on one thread only (`local.rs`).
+// sees to it that the future is polled and dropped on one thread only (`local/`).
 unsafe impl Send for Task {}
 // SAFETY: as above.
 unsafe impl Sync for Task {}

@@ -135,7 +135,7 @@ unsafe fn free<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
     drop(unsafe { Box::from_raw(header.cast::<Cell<F, S>>().as_ptr()) });
 }
 
-/// Polls the future once. RUNNING is set. A panic becomes the task's output.
+/// Polls the future once, with a budget of its own. RUNNING is set. A panic becomes the task's output.
 fn poll_future<F: Future + 'static, S: Schedule>(
     task: &Cell<F, S>,
 ) -> Poll<Result<F::Output, JoinError>> {
