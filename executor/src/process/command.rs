@@ -19,7 +19,7 @@ pub struct Command {
 impl Command {
     /// A program, by its path or its name in `PATH`, without arguments, with this process's
     /// environment, directory and standard streams.
-    pub fn new(program: impl AsRef<OsStr>) -> Command {
+    pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
         Self::from(StdCommand::new(program))
     }
 
@@ -41,7 +41,7 @@ impl Command {
     }
 
     /// One more argument.
-    pub fn arg(&mut self, argument: impl AsRef<OsStr>) -> &mut Command {
+    pub fn arg<S: AsRef<OsStr>>(&mut self, argument: S) -> &mut Command {
         self.std.arg(argument);
         self
     }
@@ -57,7 +57,11 @@ impl Command {
     }
 
     /// Sets a variable of the environment.
-    pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
+    pub fn env<K, V>(&mut self, key: K, value: V) -> &mut Command
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
         self.std.env(key, value);
         self
     }
@@ -74,7 +78,7 @@ impl Command {
     }
 
     /// Takes a variable of the environment out.
-    pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Command {
+    pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
         self.std.env_remove(key);
         self
     }
@@ -86,26 +90,26 @@ impl Command {
     }
 
     /// The directory that the process works in.
-    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Command {
+    pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
         self.std.current_dir(directory);
         self
     }
 
     /// What its standard input is. The default is this process's, for [`output`](Self::output)
     /// too.
-    pub fn stdin(&mut self, from: impl Into<Stdio>) -> &mut Command {
+    pub fn stdin<T: Into<Stdio>>(&mut self, from: T) -> &mut Command {
         self.std.stdin(from);
         self
     }
 
     /// Where its standard output goes. The default is where this process's goes.
-    pub fn stdout(&mut self, to: impl Into<Stdio>) -> &mut Command {
+    pub fn stdout<T: Into<Stdio>>(&mut self, to: T) -> &mut Command {
         self.std.stdout(to);
         self
     }
 
     /// Where its standard error goes. The default is where this process's goes.
-    pub fn stderr(&mut self, to: impl Into<Stdio>) -> &mut Command {
+    pub fn stderr<T: Into<Stdio>>(&mut self, to: T) -> &mut Command {
         self.std.stderr(to);
         self
     }
@@ -139,7 +143,7 @@ impl Command {
     }
 
     /// What the program is told that it is called: its zeroth argument.
-    pub fn arg0(&mut self, name: impl AsRef<OsStr>) -> &mut Command {
+    pub fn arg0<S: AsRef<OsStr>>(&mut self, name: S) -> &mut Command {
         self.std.arg0(name);
         self
     }

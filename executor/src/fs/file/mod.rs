@@ -64,7 +64,7 @@ impl File {
     ///
     /// # Errors
     /// If it exists.
-    pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+    pub async fn create_new<P: AsRef<Path>>(path: P) -> io::Result<File> {
         Self::options().read(true).write(true).create_new(true).open(path).await
     }
 
