@@ -95,10 +95,14 @@ pub(crate) fn on_checkpoint() {
     if detach(StoppedBy::Checkpoint) {
         return;
     }
-    checkpoint::clear_request();
     // Between the look at the seat and the hand-off the poll must not move to another seat.
     let _critical = Critical::enter();
     context::with_seat(|seat| {
+        if seat.is_some_and(Seat::waits_for_fiber) {
+            // It tries again at its next checkpoint. Nobody would ask it once more.
+            return;
+        }
+        checkpoint::clear_request();
         let Some(seat) = seat else { return };
         let Some((processor, slice)) = seat.held_in_poll() else { return };
         if processor.watch.is_requested(slice) {

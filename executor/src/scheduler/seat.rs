@@ -148,6 +148,14 @@ impl Seat {
         }
     }
 
+    /// Whether a poll runs on this machine whose processor the monitor has taken, and which would be
+    /// set aside if there were a fiber to go on with, as there will be soon.
+    pub(super) fn waits_for_fiber(&self) -> bool {
+        let is_orphan =
+            self.held().is_none() && self.slice().is_some() && self.machine.is_orphaned();
+        is_orphan && self.fibers.is_some() && self.scheduler.background.has_place()
+    }
+
     /// A poll begins on this machine's processor.
     pub(super) fn begin_slice(&self, processor: &Processor) {
         checkpoint::clear_request();
