@@ -246,7 +246,8 @@ impl Netpoll {
         true
     }
 
-    /// Sleeps in the poll as the monitor, until `until` at the latest. `false`: somebody else polls.
+    /// Sleeps in the poll as the monitor, until `until` at the latest. `true`: it was the keeper, and a
+    /// processor that went to sleep meanwhile is not; `false`: somebody else polls.
     pub(crate) fn sleep_as_monitor(
         &self,
         until: Instant,
@@ -254,20 +255,20 @@ impl Netpoll {
         is_kicked: impl FnOnce() -> bool,
         wakers: &mut Vec<Waker>,
     ) -> bool {
+        // The lock first: a monitor that were the keeper without it would keep a processor from being
+        // the keeper, and then go away.
+        let Some(mut poller) = self.poller.try_lock() else { return false };
         if self.keeper.compare_exchange(NOBODY, MONITOR, SeqCst, SeqCst).is_err() {
             return false;
         }
-        let poller = self.poller.try_lock();
-        let is_free = poller.is_some();
-        if let Some(mut poller) = poller
-            && !is_kicked()
-        {
+        if !is_kicked() {
             let left = whole_millis(until.saturating_duration_since(Instant::now()));
             let limit = self.alarm.limit(next_timer()).map_or(left, |limit| limit.min(left));
             self.poll(&mut poller, Some(limit), wakers);
         }
+        drop(poller);
         self.keeper.store(NOBODY, SeqCst);
-        is_free
+        true
     }
 
     /// Collects what is ready, unless there is nothing to wait for or somebody else polls.
@@ -335,6 +336,28 @@ pub(super) fn wake(breaker: &mio::Waker) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
+
+    /// It went to sleep for good, and no processor was left that would have waited for events.
+    #[test]
+    fn a_monitor_that_finds_somebody_polling_is_not_the_keeper_for_a_moment() {
+        let netpoll = Netpoll::new().unwrap();
+        let someone_polls = netpoll.poller.lock();
+        thread::scope(|scope| {
+            let monitor = scope.spawn(|| {
+                let until = Instant::now() + Duration::from_millis(1);
+                netpoll.sleep_as_monitor(until, || None, || false, &mut Vec::new())
+            });
+            while !monitor.is_finished() {
+                assert!(!netpoll.has_keeper());
+            }
+            assert!(!monitor.join().unwrap());
+        });
+        drop(someone_polls);
+        let until = Instant::now() + Duration::from_millis(1);
+        assert!(netpoll.sleep_as_monitor(until, || None, || false, &mut Vec::new()));
+        assert!(!netpoll.has_keeper());
+    }
 
     #[test]
     fn an_event_of_before_finds_nobody() {
