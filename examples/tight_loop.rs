@@ -19,6 +19,8 @@
 //! cargo run --release --example tight_loop
 //! ```
 //!
+//! or, with another number of workers than one, with `-- 2` behind it.
+//!
 //! Expect ten rows within about eleven seconds. In each the ticker has come (nearly) as often as
 //! it was due, and at p50 it is late by less than a tenth of a time slice (10 ms). What else the
 //! machine does shows at p99, also in the row without hogs. The exit status is 1 if the
@@ -102,10 +104,12 @@ impl Code {
 }
 
 fn main() -> io::Result<ExitCode> {
-    print_heading();
+    let workers =
+        workers().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+    print_heading(workers);
     let mut all_advanced = true;
     for (code, hogs) in cases() {
-        let (lateness, metrics) = measure(code, hogs)?;
+        let (lateness, metrics) = measure(workers, code, hogs)?;
         print_row(code, hogs, &lateness, &metrics);
         all_advanced &= lateness.advanced();
     }
@@ -118,6 +122,17 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+/// The only argument.
+fn workers() -> Result<usize, String> {
+    match std::env::args().nth(1) {
+        None => Ok(1),
+        Some(text) => match text.parse() {
+            Ok(workers @ 1..=64) => Ok(workers),
+            _ => Err(format!("the number of workers must be 1 to 64, not {text:?}")),
+        },
+    }
+}
+
 /// Without hogs it makes no difference how they are written.
 fn cases() -> impl Iterator<Item = (Code, usize)> {
     let with_hogs = Code::ALL.into_iter().flat_map(|code| [1, 2, 8].map(|hogs| (code, hogs)));
@@ -126,8 +141,8 @@ fn cases() -> impl Iterator<Item = (Code, usize)> {
 
 /// Runs one case on a runtime of its own and watches it from this thread, which is none of its
 /// workers.
-fn measure(code: Code, hogs: usize) -> io::Result<(Lateness, RuntimeMetrics)> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
+fn measure(workers: usize, code: Code, hogs: usize) -> io::Result<(Lateness, RuntimeMetrics)> {
+    let runtime = Builder::new_multi_thread().worker_threads(workers).build()?;
     let (ticks, stop) = (Ticks::start(), Arc::new(AtomicBool::new(false)));
     let sleep = |due| sleep_until(Instant::from_std(due));
     let ticker = runtime.spawn(lateness::tick(ticks.clone(), sleep));
@@ -149,8 +164,10 @@ fn shut_down(runtime: Runtime, ticker: JoinHandle<()>) {
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
 
-fn print_heading() {
-    println!("One worker, a ticker that is due every millisecond, and hogs that never wait.");
+fn print_heading(workers: usize) {
+    println!(
+        "Workers: {workers}. A ticker that is due every millisecond, and hogs that never wait."
+    );
     println!("Each case runs for {} s on a runtime of its own.", CASE.as_secs());
     println!();
     println!("                | ticker: lateness in ms              | hogs");
