@@ -547,6 +547,28 @@ fn wakers_outlive_the_set() {
     });
 }
 
+/// The wake-up by which the set's last task gets on: the set may be gone before it returns.
+#[test]
+fn a_set_goes_while_a_thread_still_wakes_its_task() {
+    within(LIMIT, || {
+        let (threads, wakers) = channel::<futures::channel::oneshot::Sender<()>>();
+        let waking = thread::spawn(move || {
+            for sender in wakers {
+                sender.send(()).unwrap();
+            }
+        });
+        for _ in 0..20_000 {
+            let (sender, receiver) = futures::channel::oneshot::channel();
+            let set = LocalSet::new();
+            set.spawn_local(async { receiver.await.unwrap() });
+            threads.send(sender).unwrap();
+            futures::executor::block_on(set);
+        }
+        drop(threads);
+        waking.join().unwrap();
+    });
+}
+
 /// Wake-ups and aborts come while the set goes.
 #[test]
 fn the_end_of_a_set_against_other_threads() {

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 pub(super) struct Vtable {
     /// Runs a taken `Runnable`; uses up its reference.
     pub(super) run: unsafe fn(NonNull<Header>),
-    /// Queues the task; a reference goes with it.
+    /// Queues the task; a reference goes with it. The caller holds another one during the call.
     pub(super) schedule: unsafe fn(NonNull<Header>),
     /// Drops the future, with RUNNING set by `State::shut_down`, and completes the task.
     pub(super) cancel: unsafe fn(NonNull<Header>),
@@ -86,7 +86,8 @@ fn suspend<F: Future + 'static, S: Schedule>(task: &Cell<F, S>) {
 }
 
 unsafe fn schedule<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
-    // SAFETY: the reference that the caller hands over keeps the cell alive during the call.
+    // SAFETY: a reference of the caller keeps the cell alive during the call; that of the runnable may be
+    // gone before it ends.
     let task = unsafe { cell::<F, S>(header) };
     // SAFETY: the caller has just set SCHEDULED and hands a reference over.
     task.schedule.schedule(unsafe { Runnable::from_raw(header) });

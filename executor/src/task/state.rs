@@ -65,7 +65,7 @@ pub(crate) enum Suspend {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Wake {
-    /// Nothing more. A wake-up by value gives its reference back.
+    /// Nothing more.
     Done,
     /// Queue the task. One reference goes with the `Runnable`.
     Schedule,
@@ -149,20 +149,7 @@ impl State {
         if word & JOINED != 0 { Completed::Joined } else { Completed::Detached }
     }
 
-    /// A waker is used up; it brings its own reference.
-    pub(crate) fn wake_by_value(&self) -> Wake {
-        self.update(|word| {
-            if word & (COMPLETE | SCHEDULED) != 0 {
-                (None, Wake::Done)
-            } else if word & RUNNING != 0 {
-                (Some(word | SCHEDULED), Wake::Done)
-            } else {
-                (Some(word | SCHEDULED), Wake::Schedule)
-            }
-        })
-    }
-
-    /// A waker is used and kept; a `Runnable` gets a reference of its own.
+    /// A waker is used. A `Runnable` gets a reference of its own.
     pub(crate) fn wake_by_ref(&self) -> Wake {
         self.update(|word| {
             if word & (COMPLETE | SCHEDULED) != 0 {
