@@ -30,9 +30,17 @@ pub(super) fn waker(sleeper: &Arc<Sleeper>) -> Waker {
     Waker::from(sleeper.clone())
 }
 
+/// One of them, to compare others with.
+static KNOWN: LazyLock<Waker> = LazyLock::new(|| waker(&Arc::new(Sleeper::new())));
+
+/// To be called before anything can be suspended: a poll that is suspended while it makes the waker
+/// would hold up the monitor.
+pub(super) fn prepare() {
+    LazyLock::force(&KNOWN);
+}
+
 /// Whether it is the waker of a thread in `block_on`.
 pub(crate) fn is_block_on_waker(candidate: &Waker) -> bool {
-    static KNOWN: LazyLock<Waker> = LazyLock::new(|| waker(&Arc::new(Sleeper::new())));
     ptr::eq(candidate.vtable(), KNOWN.vtable())
 }
 

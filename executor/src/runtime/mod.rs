@@ -65,6 +65,7 @@ impl Runtime {
     }
 
     fn start(config: Config) -> io::Result<Runtime> {
+        block_on::prepare();
         let flavor = config.flavor;
         let limits = config.limits();
         let (scheduler, monitor) = Scheduler::new(config)?;

@@ -29,6 +29,7 @@ pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
 pub(crate) use machine::{Expected, Machine};
 pub(crate) use seat::Seat;
+pub(crate) use waking::waits_for_nobody;
 
 use crate::blocking::BlockingPool;
 use crate::context;

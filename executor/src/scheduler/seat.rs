@@ -250,7 +250,9 @@ impl Seat {
     }
 
     fn wake(&self, mut wakers: Vec<Waker>) {
-        self.scheduler.wake_all(&mut wakers);
+        if !wakers.is_empty() {
+            self.scheduler.wake_all(&mut wakers);
+        }
         self.wakers.set(wakers);
     }
 

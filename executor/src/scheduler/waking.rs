@@ -13,18 +13,20 @@ use crate::task::{self, Preemption, wakes_at_once};
 use std::panic::Location;
 use std::task::Waker;
 
+/// Whether calling the waker waits for nobody: it is one of the runtime's own.
+pub(crate) fn waits_for_nobody(waker: &Waker) -> bool {
+    wakes_at_once(waker) || is_block_on_waker(waker)
+}
+
 impl Scheduler {
     /// Wakes all, and leaves the list empty.
     pub(crate) fn wake_all(&self, wakers: &mut Vec<Waker>) {
         // On a current-thread runtime nothing is ever suspended.
-        let waits_for_nobody = |waker: &Waker| {
-            self.config.flavor == Flavor::CurrentThread
-                || wakes_at_once(waker)
-                || is_block_on_waker(waker)
-        };
+        let may_call =
+            |waker: &Waker| self.config.flavor == Flavor::CurrentThread || waits_for_nobody(waker);
         let mut foreign = Foreign(Vec::new());
         for waker in wakers.drain(..) {
-            if waits_for_nobody(&waker) {
+            if may_call(&waker) {
                 report::contain("a waker", || waker.wake());
             } else {
                 foreign.0.push(waker);

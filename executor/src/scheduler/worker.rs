@@ -264,16 +264,14 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
 /// Before the background has the processor: if it has kept it for moments only of late, the next event
 /// is likely to come in a moment, and to wait for that costs less than to stop a hog.
 fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
-    let scheduler = &**seat.scheduler();
-    if scheduler.background.is_empty() || !seat.anticipation.is_worth_it() {
+    if seat.scheduler().background.is_empty() || !seat.anticipation.is_worth_it() {
         return None;
     }
     let until = Instant::now() + ANTICIPATION;
     while Instant::now() < until {
         seat.fire_timers();
         seat.poll_netpoll();
-        let injected =
-            || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
+        let injected = || next_injected(seat, processor);
         if let Some(fresh) = next_local(seat, processor).or_else(injected) {
             return Some(fresh);
         }
@@ -284,13 +282,12 @@ fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
 }
 
 fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {
-    let scheduler = &**seat.scheduler();
-    let injected = || scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len());
+    let injected = || next_injected(seat, processor);
     let is_round = picks.is_multiple_of(INJECTOR_INTERVAL);
     if is_round {
         seat.poll_netpoll();
     }
-    if (is_round || scheduler.injector.take_urgency())
+    if (is_round || seat.scheduler().injector.take_urgency())
         && let Some(injected) = injected()
     {
         return Some(injected);
@@ -300,6 +297,12 @@ fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable
         next_local(seat, processor)
     };
     next_local(seat, processor).or_else(injected).or_else(polled).or_else(|| steal(seat, processor))
+}
+
+/// The first of a fair share of the injector; the rest goes to the local queue.
+fn next_injected(seat: &Seat, processor: &Processor) -> Option<Runnable> {
+    let scheduler = seat.scheduler();
+    scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len())
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {

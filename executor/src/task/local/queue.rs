@@ -2,6 +2,7 @@
 
 use super::current::{self, LocalEnterGuard};
 use crate::runtime;
+use crate::scheduler;
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, List, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use atomic_waker::AtomicWaker;
@@ -174,7 +175,7 @@ impl Drop for InPoll<'_> {
 impl Shared {
     /// Whoever polls the set is to be woken by this.
     fn register(&self, waker: &Waker) {
-        if !task::wakes_at_once(waker) && !runtime::is_block_on_waker(waker) {
+        if !scheduler::waits_for_nobody(waker) {
             self.waker_may_wait.store(true, Relaxed);
         }
         self.waker.register(waker);
