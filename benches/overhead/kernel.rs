@@ -61,9 +61,9 @@ impl Kernel {
 }
 
 /// # Panics
-/// If two copies are the same function: see `copies.rs`, whose sections are named for Linux only.
+/// If two copies are the same function: see `copies.rs`, whose sections are there on x86-64 Linux only.
 fn assert_apart<'a, I: 'static>(name: &str, copies: impl Iterator<Item = &'a fn(&mut I) -> u64>) {
-    if !cfg!(target_os = "linux") {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         return;
     }
     let mut addresses: Vec<usize> = copies.map(|run| *run as usize).collect();
