@@ -36,6 +36,10 @@ macro_rules! copies {
             unsafe(link_section = concat!(".text.", module_path!()))
         )] pub $vis fn] $($left)*);
     };
+    // Only ever evaluated at compile time.
+    (@top $attr:tt $name:ident $pad:tt [$($done:tt)*] const fn $($left:tt)*) => {
+        copies!(@top $attr $name $pad [$($done)* const fn] $($left)*);
+    };
     (@top $attr:tt $name:ident $pad:tt [$($done:tt)*] fn $($left:tt)*) => {
         copies!(@top $attr $name $pad [$($done)* #[cfg_attr(
             all(target_arch = "x86_64", target_os = "linux"),
