@@ -4,8 +4,8 @@
 //! asks it to give way? And how long does it go without a check?
 //! Baseline: the same source without the attribute, in the same run.
 //! Method: small programs in two sets, the usual ones (`kernels/general/`) and loops that LLVM
-//! vectorises (`kernels/vector.rs`). Of each, three copies without the attribute, three with it, and
-//! three more without it as a control, because equal code at another address may run at another speed,
+//! vectorises (`kernels/vector.rs`). Of each, four copies without the attribute, four with it, and
+//! four more without it as a control, because equal code at another address may run at another speed,
 //! on some kernels by half. All copies take turns in slices of about 1 ms; a copy's time is its
 //! fastest sample, and a variant's time that of its fastest copy.
 //!
@@ -30,7 +30,7 @@
 //! ```
 //!
 //! Words select the kernels whose names contain one of them. `--rounds` is how many slices each copy
-//! gets, 100 if it is not given.
+//! gets, 60 if it is not given.
 
 #![recursion_limit = "512"]
 
@@ -48,7 +48,7 @@ use kernels::Set;
 use report::Row;
 use std::time::Instant;
 
-const DEFAULT_ROUNDS: usize = 100;
+const DEFAULT_ROUNDS: usize = 60;
 
 struct Args {
     rounds: usize,

@@ -5,12 +5,12 @@ use crate::random::Random;
 
 type Input = (Vec<u64>, Vec<u64>);
 
-const KEYS: usize = 30_000;
+const KEYS: usize = 8000;
 
 fn input(random: &mut Random) -> Input {
     let keys = random.list(KEYS, Random::bits);
     let mut asked = Vec::new();
-    for _ in 0..KEYS {
+    for _ in 0..3 * KEYS {
         asked.push(if random.below(2) == 0 { random.bits() } else { keys[random.below(KEYS)] });
     }
     (keys, asked)

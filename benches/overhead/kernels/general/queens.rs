@@ -1,11 +1,12 @@
-//! The queens of a chess board by backtracking: recursion from within a loop.
+//! Ten queens on a board of their size by backtracking: recursion from within a loop. On smaller boards
+//! the processor remembers from call to call which branches are taken, or not, and is twice as fast.
 
 use crate::random::Random;
 
 type Input = Vec<usize>;
 
 fn input(_: &mut Random) -> Input {
-    vec![0; 9]
+    vec![0; 10]
 }
 
 copies! {
