@@ -14,8 +14,10 @@
 //! # How copies stay apart, and what is in their layout
 //! Each copy has a section of its own. LLVM merges functions that are equal, and all copies would be
 //! one; functions in different sections are not equal. And the section places them: it begins 0,
-//! 16, 32 or 48 bytes after a multiple of 64, so that over its copies each variant has every position of its
-//! loops relative to the blocks in which processors fetch code. (Functions are aligned to 16.)
+//! 16, 32 or 48 bytes after a multiple of 64, so that over its copies each variant has every
+//! position of its loops relative to the blocks in which processors fetch code. (Functions are
+//! aligned to 16.) What remains of the layout is where in a larger table, such as those of the
+//! branch predictor, the code lies.
 //!
 //! The section is an attribute of each function and method, which neither changes the code nor
 //! means anything to `#[preemptible]`. The source passes through as token trees: nothing is wrapped in

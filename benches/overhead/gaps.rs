@@ -1,18 +1,19 @@
 //! How much time lies between two checks.
 //!
-//! The annotated code runs on a thread whose flag is raised and stays raised, so that each check calls
-//! the hook, and the hook writes down how long ago it was left last. A call is taken as one of many
-//! in a row: what comes after its last check and before its first one are one gap.
+//! The annotated code runs on a thread whose flag is raised and stays raised, so that each check
+//! calls the hook, and the hook writes down how long ago it was left last. A call is taken as one of
+//! many in a row: what comes after its last check and before its first one are one gap.
 //!
-//! The calls of the hook slow the loop down: they keep values in memory that are in registers
-//! otherwise. The time in the hook itself is not counted, but what lies around it is, 5 to 20 ns per
-//! gap. So a gap is overstated by that, and gaps below it cannot be told from each other. How many checks there are per
-//! millisecond is reliable, because they are counted here and the time is taken from the run without a hook.
+//! The calls of the hook slow the loop down: values go to memory that stay in registers otherwise.
+//! The time in the hook itself is not counted, but what lies around it is, 5 to 20 ns per gap. So a
+//! gap is overstated by that, and gaps below it cannot be told from each other. How many checks
+//! there are per millisecond is reliable, because they are counted here and the time is taken from
+//! the run without a hook.
 //!
-//! The machine's interruptions lengthen gaps too, so the call is repeated, and the one with the shortest
-//! longest gap is taken. A gap of it that was much shorter in another call is taken from there, if the
-//! calls have as many checks each. The time stamp counter may have steps, of 10 ns on some processors:
-//! always to take the shortest would make all gaps below that 0.
+//! The machine's interruptions lengthen gaps too, so the call is repeated, and the one with the
+//! shortest longest gap is taken. A gap of it that was much shorter in another call is taken from
+//! there, if the calls have as many checks each. The time stamp counter may have steps, of 10 ns on
+//! some processors: always to take the shortest would make all gaps below that 0.
 
 use crate::kernel::Run;
 use preempt_checkpoint::runtime;

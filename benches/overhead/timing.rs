@@ -1,10 +1,14 @@
 //! How long a call takes: the copies of all kernels in turn, round by round.
 //!
 //! One sample is a batch of calls, about 0.1 ms or one call, whichever is longer; a slice is as many
-//! samples as fit into 1 ms, and its result is the fastest of them. Every round has a slice of each copy,
-//! and begins with another copy than the round before.
+//! samples as fit into 1 ms, and its result is the fastest of them. Every round has a slice of each
+//! copy, and begins with another copy than the round before.
+//!
+//! Rejected: a copy's fastest slice as its time. On a machine whose frequency varies it is that of the
+//! luckiest moment, which not every copy comes by: the control was off by up to 10% on one kernel.
 
-use crate::kernel::{Kernel, Run, Variant};
+use crate::copies::LAYOUTS;
+use crate::kernel::{Kernel, Run};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -61,8 +65,7 @@ impl Times {
         self.rounds.push(times);
     }
 
-    /// The tenth fastest of 100 rounds: the fastest ones may be those of a processor that was allowed a
-    /// higher frequency for a moment, which not every copy comes by.
+    /// A tenth of the rounds is faster.
     fn undisturbed(&self, copy: usize) -> f64 {
         let mut times: Vec<f64> = self.rounds.iter().map(|times| times[copy]).collect();
         times.sort_by(f64::total_cmp);
@@ -80,8 +83,7 @@ impl Times {
             .map(|[plain, annotated, _]| annotated / plain)
             .collect();
         ratios.sort_by(f64::total_cmp);
-        let layouts = copies / 3;
-        let plain_code = best[..layouts].iter().chain(&best[2 * layouts..]).copied();
+        let plain_code = best[..LAYOUTS].iter().chain(&best[2 * LAYOUTS..]).copied();
         Cost {
             plain_us,
             annotated_us,
@@ -95,9 +97,8 @@ impl Times {
 
 /// The fastest layout of each variant, in the order of [`Kernel::copies`].
 fn best_of_variants(times: &[f64]) -> [f64; 3] {
-    let layouts = size_of::<Variant>() / size_of::<Run>();
     let best = |variant: usize| {
-        let times = &times[variant * layouts..][..layouts];
+        let times = &times[variant * LAYOUTS..][..LAYOUTS];
         times.iter().copied().fold(f64::INFINITY, f64::min)
     };
     [best(0), best(1), best(2)]

@@ -1,5 +1,5 @@
-//! The kernels. Another one is a file in `general/` or a module in `vector.rs`, and a line in the list
-//! there.
+//! The kernels. Another one is a file in `general/` or a module in `vector.rs`, and a line in the
+//! list there.
 
 mod general;
 mod vector;

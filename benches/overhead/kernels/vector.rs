@@ -1,5 +1,5 @@
-//! The vector set: short loops that LLVM vectorises, and that it does not vectorise once there is a call
-//! in them. The data fits into the second level cache, or memory would be what is measured.
+//! The vector set: short loops that LLVM vectorises, and that it does not vectorise once there is a
+//! call in them. The data fits into the second level cache, or memory would be what is measured.
 
 use crate::kernel::Kernel;
 
