@@ -15,7 +15,7 @@
 //! | `plain us` | microseconds per call of the plain code |
 //! | `annotated` | time with the attribute / time without |
 //! | `median` | the same from the samples of one round at a time, and of the rounds the median |
-//! | `control` | plain code / plain code: what differs from 1 is noise |
+//! | `control` and its `median` | plain code / plain code: what differs from 1 is noise |
 //! | `layouts` | slowest / fastest copy of the plain code: what the addresses alone do |
 //! | `checks/ms` | checks per call / time with the attribute |
 //! | `p50 us`, `p99 us` | at 50 and 99 of 100 instants, the time from the check before to the next one is not longer than this |
@@ -24,9 +24,9 @@
 //! The last three are taken while each check calls a hook, which slows the code down and adds some
 //! nanoseconds to each: see `gaps.rs`.
 //!
-//! Noise: the column `control`, kernel by kernel, and its geometric mean for that of the others. On a
-//! machine that compiled beside it, 0.98 to 1.02 and 0.999. A kernel whose branches the processor
-//! learns while it runs, such as `queens`, is off by up to 5% in some runs.
+//! Noise: `control` and its `median`, kernel by kernel, and their geometric means for those of the
+//! others. On a machine that compiled beside it, 0.98 to 1.02, and 0.995 to 1.005. Medians
+//! are steadier where the processor learns branches while a kernel runs: `queens` and `fannkuch`.
 //!
 //! ```text
 //! cargo bench --bench overhead

@@ -34,6 +34,8 @@ pub(crate) struct Cost {
     pub(crate) median: f64,
     /// Best control to best plain copy: what differs from 1 is noise.
     pub(crate) control: f64,
+    /// As `median`, of the control.
+    pub(crate) control_median: f64,
     /// Slowest to fastest of all copies of the plain code: what the layout does.
     pub(crate) layouts: f64,
 }
@@ -76,22 +78,24 @@ impl Times {
         let copies = self.rounds[0].len();
         let best: Vec<f64> = (0..copies).map(|copy| self.undisturbed(copy)).collect();
         let [plain_us, annotated_us, control_us] = best_of_variants(&best);
-        let mut ratios: Vec<f64> = self
-            .rounds
-            .iter()
-            .map(|times| best_of_variants(times))
-            .map(|[plain, annotated, _]| annotated / plain)
-            .collect();
-        ratios.sort_by(f64::total_cmp);
         let plain_code = best[..LAYOUTS].iter().chain(&best[2 * LAYOUTS..]).copied();
         Cost {
             plain_us,
             annotated_us,
             annotated: annotated_us / plain_us,
-            median: ratios[ratios.len() / 2],
+            median: self.median(|[plain, annotated, _]| annotated / plain),
             control: control_us / plain_us,
+            control_median: self.median(|[plain, _, control]| control / plain),
             layouts: plain_code.fold(0.0, f64::max) / plain_us.min(control_us),
         }
+    }
+
+    /// Of a ratio of the variants in each round.
+    fn median(&self, ratio: impl Fn([f64; 3]) -> f64) -> f64 {
+        let mut ratios: Vec<f64> =
+            self.rounds.iter().map(|times| ratio(best_of_variants(times))).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
     }
 }
 
