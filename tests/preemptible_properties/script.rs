@@ -26,7 +26,10 @@ thread_local! {
 }
 
 pub(crate) fn trace(event: Event) {
-    TRACE.with_borrow_mut(|trace| trace.push(event));
+    TRACE.with_borrow_mut(|trace| {
+        assert!(trace.len() < 1 << 20, "the run does not end");
+        trace.push(event);
+    });
 }
 
 pub(crate) fn take_trace() -> Vec<Event> {
