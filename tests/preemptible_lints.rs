@@ -55,7 +55,7 @@ async fn on_a_runtime() -> u64 {
     ready(2).await
 }
 
-#[path = "ui/stand_in.rs"]
+#[path = "entry_point/stand_in.rs"]
 #[expect(clippy::pedantic, clippy::nursery, reason = "not the test")]
 mod stand_in;
 

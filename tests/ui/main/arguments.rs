@@ -1,4 +1,4 @@
-#[preempt_macros::main]
+#[preempt::main]
 async fn main(args: Vec<String>) {
     drop(args);
 }

@@ -1,5 +1,2 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::main(flavor = 1, worker_threads = "2", crate = stand_in)]
+#[preempt::main(flavor = 1, worker_threads = "2")]
 async fn main() {}

@@ -1,5 +1,2 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::main(worker_threads = 2, worker_threads = 3, crate = stand_in)]
+#[preempt::main(worker_threads = 2, worker_threads = 3)]
 async fn main() {}

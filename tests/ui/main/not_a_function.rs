@@ -1,4 +1,4 @@
-#[preempt_macros::main]
+#[preempt::main]
 struct Main;
 
 fn main() {}

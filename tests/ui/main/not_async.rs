@@ -1,2 +1,2 @@
-#[preempt_macros::main]
+#[preempt::main]
 fn main() {}

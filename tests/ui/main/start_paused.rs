@@ -1,8 +1,5 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::main(start_paused = true, crate = stand_in)]
+#[preempt::main(start_paused = true)]
 async fn main() {}
 
-#[preempt_macros::test(start_paused = "yes", crate = stand_in)]
+#[preempt::test(start_paused = "yes")]
 async fn is_no_boolean() {}

@@ -1,5 +1,2 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::main(flavor = "threaded", crate = stand_in)]
+#[preempt::main(flavor = "threaded")]
 async fn main() {}

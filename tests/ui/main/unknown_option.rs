@@ -1,5 +1,2 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::main(workers = 2, paused, crate = stand_in)]
+#[preempt::main(workers = 2, paused)]
 async fn main() {}

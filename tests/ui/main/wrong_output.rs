@@ -1,9 +1,6 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
 // Errors in the body point into the body.
 
-#[preempt_macros::main(crate = stand_in)]
+#[preempt::main]
 async fn main() -> Result<(), std::fmt::Error> {
     "1".parse::<u32>()?;
     Ok(1)

@@ -1,5 +1,2 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::main(worker_threads = 0, crate = stand_in)]
+#[preempt::main(worker_threads = 0)]
 async fn main() {}

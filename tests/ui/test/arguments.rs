@@ -1,4 +1,4 @@
-#[preempt_macros::test]
+#[preempt::test]
 async fn works(x: u32, y: u32) {}
 
 fn main() {}

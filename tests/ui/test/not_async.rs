@@ -1,4 +1,4 @@
-#[preempt_macros::test]
+#[preempt::test]
 fn works() {}
 
 fn main() {}

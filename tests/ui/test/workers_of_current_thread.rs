@@ -1,9 +1,4 @@
-#[path = "../stand_in.rs"]
-mod stand_in;
-
-#[preempt_macros::test(worker_threads = 2, crate = stand_in)]
+#[preempt::test(worker_threads = 2)]
 async fn works() {}
 
-fn main() {
-    let _ = stand_in::runtime::Builder::new_current_thread();
-}
+fn main() {}
