@@ -140,3 +140,21 @@ both! {
     in_a_product_of_an_async_block: in_an_async_block!(1 + 2) == 12;
     a_type_behind_an_ampersand: reference_to!(dyn Debug + Send) == "3";
 }
+
+macro_rules! statement_in_a_loop {
+    ($(#[$attr:meta])* $name:ident; $stmt:stmt, $n:ident) => {
+        $(#[$attr])*
+        fn $name() -> u32 {
+            let mut sum = 0;
+            for $n in 0..4 {
+                $stmt
+                sum += $n;
+            }
+            sum
+        }
+    };
+}
+
+both! {
+    a_let_without_a_semicolon: statement_in_a_loop!(let n = n * 2, n) == 12;
+}
