@@ -50,10 +50,10 @@ pub mod runtime {
 
     impl Runtime {
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-            let mut future = pin!(future);
+            let mut pinned = pin!(future);
             let mut cx = Context::from_waker(Waker::noop());
             loop {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                if let Poll::Ready(output) = pinned.as_mut().poll(&mut cx) {
                     return output;
                 }
             }
