@@ -121,17 +121,30 @@ fn an_iteration_that_does_not_await_detaches() {
 }
 
 #[test]
-fn an_async_fn_without_awaits_detaches_at_entry() {
+fn an_async_fn_without_awaits_detaches_ahead_of_its_calls() {
+    fn twice(n: u64) -> u64 {
+        2 * n
+    }
     #[preemptible]
     async fn double(n: u64) -> u64 {
-        2 * n
+        twice(n)
     }
     assert_eq!(run(double(4)), Run { output: 8, yields: 0, detaches: 1 });
 }
 
 #[test]
+fn an_async_fn_that_neither_awaits_nor_calls_has_no_check() {
+    #[preemptible]
+    async fn double(n: u64) -> u64 {
+        2 * n
+    }
+    assert_eq!(run(double(4)), Run { output: 8, yields: 0, detaches: 0 });
+}
+
+#[test]
 fn async_blocks_and_closures_follow_the_async_rule() {
     #[preemptible]
+    #[allow(clippy::manual_async_fn, reason = "an async block in a function is the case")]
     fn block(n: u64) -> impl Future<Output = u64> {
         async move {
             let mut left = n;

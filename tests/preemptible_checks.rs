@@ -201,3 +201,122 @@ fn a_loop_stops_soon_after_a_request_from_another_thread() {
     });
     runtime::uninstall();
 }
+
+#[test]
+fn every_sets_the_number_of_iterations_between_checks() {
+    #[preemptible(every = 1)]
+    fn each(n: u64) -> u64 {
+        let mut sum = 0;
+        for i in 0..n {
+            sum += i;
+        }
+        sum
+    }
+    #[preemptible(every = 100)]
+    fn in_a_hundred(n: u64) -> u64 {
+        let mut sum = 0;
+        for i in 0..n {
+            sum += i;
+        }
+        sum
+    }
+    #[preemptible(every = 100)]
+    fn of_a_while(n: u64) -> u64 {
+        let mut i = 0;
+        while i < n {
+            i += 1;
+        }
+        i
+    }
+    #[preemptible(every = 100)]
+    fn of_a_loop(n: u64) -> u64 {
+        let mut i = 0;
+        loop {
+            i += 1;
+            if i == n {
+                return i;
+            }
+        }
+    }
+    assert_eq!(checks_of(|| each(1000)), 1000);
+    // After each full strip but the last, with which the loop ends.
+    assert_eq!(checks_of(|| in_a_hundred(1000)), 9);
+    assert_eq!(checks_of(|| in_a_hundred(1001)), 10);
+    assert_eq!(checks_of(|| in_a_hundred(100)), 0);
+    assert_eq!(checks_of(|| of_a_while(1000)), 9);
+    assert_eq!(checks_of(|| of_a_while(1001)), 10);
+    assert_eq!(checks_of(|| of_a_loop(1000)), 9);
+    assert_eq!(checks_of(|| of_a_loop(1001)), 10);
+}
+
+#[test]
+fn entry_and_loops_can_be_switched_off() {
+    fn twice(n: u64) -> u64 {
+        2 * n
+    }
+    #[preemptible(every = 1, entry = false)]
+    fn without_entry(n: u64) -> u64 {
+        let mut sum = 0;
+        for i in 0..n {
+            sum += twice(i);
+        }
+        sum
+    }
+    #[preemptible(loops = false)]
+    fn without_loops(n: u64) -> u64 {
+        let mut sum = 0;
+        for i in 0..n {
+            sum += twice(i);
+        }
+        sum
+    }
+    #[preemptible(entry = true)]
+    fn with_entry(n: u64) -> u64 {
+        n + 1
+    }
+    assert_eq!(checks_of(|| without_entry(1000)), 1000);
+    assert_eq!(checks_of(|| without_loops(1000)), 1);
+    assert_eq!(checks_of(|| with_entry(1000)), 1);
+}
+
+#[test]
+fn a_skipped_loop_does_not_check() {
+    #[preemptible(every = 1)]
+    fn skips(n: u64) -> u64 {
+        let mut sum = 0;
+        #[preemptible(skip)]
+        for i in 0..n {
+            sum += i;
+        }
+        for i in 0..n {
+            sum += i;
+        }
+        sum
+    }
+    assert_eq!(checks_of(|| skips(1000)), 1000);
+}
+
+/// A strip is learned to take microseconds: far more than an iteration here, and far less than the
+/// whole loop.
+#[test]
+fn strides_are_learned_from_time() {
+    #[preemptible]
+    fn fast(n: u64) -> u64 {
+        let mut sum = 0_u64;
+        for i in 0..n {
+            sum = sum.wrapping_mul(31).wrapping_add(i);
+        }
+        sum
+    }
+    #[preemptible]
+    fn slow(n: u64) {
+        for _ in 0..n {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+    }
+    let n = 10_000_000;
+    let checks = checks_of(move || fast(n));
+    assert!(checks > 100 && checks < n / 100, "{checks} checks");
+    let checks = checks_of(|| slow(100));
+    assert!(checks > 80, "{checks} checks in 100 slow iterations");
+}

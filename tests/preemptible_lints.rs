@@ -208,8 +208,8 @@ impl Total<'_> {
         sum
     }
 
-    fn is_empty(&self) -> bool {
-        self.values.is_empty()
+    fn is_zero(&self) -> bool {
+        self.values.iter().all(|value| *value == 0)
     }
 }
 
@@ -271,7 +271,7 @@ fn lint_clean_code_runs() {
     assert_eq!(fibonacci(10), 55);
     assert_eq!(closures(4), 6);
     assert_eq!(Total { values: &[1, 2] }.total(), 3);
-    assert!(Total::NONE.is_empty());
+    assert!(Total::NONE.is_zero());
     assert_eq!(4_u64.repeat(), 0);
     assert_eq!(block_on(asynchronous(&[1, 2])), 4);
     assert_eq!(on_a_runtime(), 2);

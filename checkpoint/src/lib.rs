@@ -29,6 +29,10 @@ extern crate std;
 pub mod alloc;
 mod local;
 pub mod runtime;
+mod stride;
+mod strips;
+#[cfg(all(feature = "std", target_arch = "x86_64", unix, not(miri)))]
+mod trampoline;
 mod yielding;
 
 pub use yielding::{YieldNow, yield_now};
@@ -37,8 +41,12 @@ pub use yielding::{YieldNow, yield_now};
 /// with the macro.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::stride::Stride;
+    pub use crate::strips::{Probe, Strips, ViaCount, ViaNext, ViaParts};
     pub use crate::yielding::{Awaited, GiveWay, give_way};
     pub use crate::{checkpoint, preempt_requested, yield_now};
+    pub use core::iter::{IntoIterator, Iterator};
+    pub use core::option::Option::{None, Some};
 }
 
 /// Lets the runtime suspend this thread's poll here if it was asked to.
@@ -52,7 +60,7 @@ pub mod __private {
 #[inline(always)]
 pub fn checkpoint() {
     if preempt_requested() {
-        checkpoint_requested();
+        call_hook_for_check();
     }
 }
 
@@ -101,9 +109,20 @@ impl Drop for Section {
     }
 }
 
+/// Calls the hook so that the code around the check pays as little as possible for being able to.
+#[inline(always)]
+fn call_hook_for_check() {
+    core::hint::cold_path();
+    #[cfg(all(feature = "std", target_arch = "x86_64", unix, not(miri)))]
+    trampoline::call_hook();
+    #[cfg(not(all(feature = "std", target_arch = "x86_64", unix, not(miri))))]
+    call_hook();
+}
+
+/// What a check does when it finds a request. `extern "C"`: a hook that unwinds aborts.
 #[cold]
 #[inline(never)]
-fn checkpoint_requested() {
+extern "C" fn call_hook() {
     if let Some(hook) = local::with(|local| local.hook_to_call()) {
         hook();
     }

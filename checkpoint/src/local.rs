@@ -9,7 +9,9 @@ use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, compiler_fence,
 };
 
+#[repr(C)]
 pub(crate) struct Local {
+    /// First, so that a check adds nothing to the thread pointer's offset.
     requested: AtomicBool,
     /// How many `no_preempt` sections are open.
     depth: AtomicU32,

@@ -14,6 +14,8 @@ pub type Hook = fn();
 /// Makes checkpoints on this thread call `hook` while a request is pending and no `no_preempt`
 /// section is open. The hook should end the request with [`clear_request`].
 pub fn install(hook: Hook) {
+    #[cfg(all(feature = "std", target_arch = "x86_64", unix, not(miri)))]
+    crate::trampoline::prepare();
     local::with(|local| local.set_hook(hook));
 }
 

@@ -20,7 +20,6 @@
 mod support;
 
 mod asynchronous;
-mod attributes;
 mod bindings;
 mod functions;
 mod hygiene;

@@ -19,8 +19,13 @@ pub(crate) enum Context {
 
 /// Whether `body` contains an await of its own.
 pub(crate) fn any_in(body: &Block) -> bool {
+    found(|found| found.visit_block(body))
+}
+
+/// Whether what `look` visits contains an await of its own.
+pub(crate) fn found(look: impl FnOnce(&mut Found)) -> bool {
     let mut found = Found::default();
-    found.visit_block(body);
+    look(&mut found);
     found.awaits
 }
 
@@ -84,8 +89,9 @@ fn continues(stmt: &Stmt) -> bool {
     found.continues
 }
 
+/// What has been seen.
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     awaits: bool,
     continues: bool,
 }

@@ -1,19 +1,35 @@
 //! The tokens of the checks. Each is given the user's token that it belongs to (a loop's keyword,
 //! `fn`, `await`), and points there when the compiler has something to say about it.
 
-use crate::settings::{Root, generated};
+use super::options::Options;
+use crate::settings::generated;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Block, Expr, Stmt, parse_quote};
+use std::cell::Cell;
+use syn::{Block, Expr, Lifetime, Stmt, parse_quote};
 
 /// Writes checks that call into `<root>::__private`.
 pub(crate) struct Checks {
-    root: Root,
+    pub(crate) options: Options,
+    labels: Cell<usize>,
 }
 
 impl Checks {
-    pub(crate) fn new(root: Root) -> Self {
-        Checks { root }
+    pub(crate) fn new(options: Options) -> Self {
+        Checks { options, labels: Cell::new(0) }
+    }
+
+    /// A label that nobody else uses.
+    pub(crate) fn label(&self, span: Span) -> Lifetime {
+        let number = self.labels.get();
+        self.labels.set(number + 1);
+        Lifetime::new(&format!("'strips{number}"), span)
+    }
+
+    /// `::preempt::__private`; `span` is one for generated tokens.
+    pub(crate) fn private(&self, span: Span) -> TokenStream {
+        let root = self.options.root.at(span);
+        quote_spanned!(span=> #root::__private)
     }
 
     /// Output: `::preempt::__private::checkpoint();`
@@ -47,9 +63,9 @@ impl Checks {
 
     fn function(&self, name: &str, span: Span) -> TokenStream {
         let span = generated(span);
-        let root = self.root.at(span);
+        let private = self.private(span);
         let name = syn::Ident::new(name, span);
-        quote_spanned!(span=> #root::__private::#name)
+        quote_spanned!(span=> #private::#name)
     }
 }
 

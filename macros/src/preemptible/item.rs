@@ -6,23 +6,20 @@
 
 use super::checks::Checks;
 use super::function;
+use super::options::{is_preemptible, take_skip};
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, ImplItem, Item, ItemFn, ItemMod, Meta, Result, Signature, TraitItem,
+    Attribute, Block, Error, ImplItem, Item, ItemFn, ItemMod, Meta, Result, Signature, TraitItem,
     TraitItemFn,
 };
 
 pub(crate) fn instrument(item: &mut Item, checks: &Checks) -> Result<()> {
     match item {
         Item::Fn(item) => annotated(item, checks),
-        Item::Impl(_) | Item::Trait(_) => {
-            contained(item, checks);
-            Ok(())
-        }
-        Item::Mod(ItemMod { content: Some((_, items)), .. }) => {
-            items.iter_mut().for_each(|item| contained(item, checks));
+        Item::Impl(_) | Item::Trait(_) | Item::Mod(ItemMod { content: Some(_), .. }) => {
+            included(item, checks);
             Ok(())
         }
         other => Err(refuse(other)),
@@ -42,39 +39,58 @@ fn annotated(item: &mut ItemFn, checks: &Checks) -> Result<()> {
 
 /// Instruments an item of an annotated module, or the `impl` block or trait that is annotated.
 fn contained(item: &mut Item, checks: &Checks) {
+    let attrs = match item {
+        Item::Fn(item) => &mut item.attrs,
+        Item::Impl(item) => &mut item.attrs,
+        Item::Mod(item) => &mut item.attrs,
+        Item::Trait(item) => &mut item.attrs,
+        _ => return,
+    };
+    if is_included(attrs) {
+        included(item, checks);
+    }
+}
+
+fn included(item: &mut Item, checks: &Checks) {
     match item {
-        Item::Fn(f) if accepts(&f.sig, &f.attrs) => {
-            function::instrument(&f.sig, &mut f.block, checks);
-        }
-        Item::Impl(block) if !block.attrs.iter().any(is_preemptible) => {
+        Item::Fn(f) => in_function(&f.attrs, &f.sig, &mut f.block, checks),
+        Item::Impl(block) => {
             for item in &mut block.items {
                 if let ImplItem::Fn(f) = item
-                    && accepts(&f.sig, &f.attrs)
+                    && is_included(&mut f.attrs)
                 {
-                    function::instrument(&f.sig, &mut f.block, checks);
+                    in_function(&f.attrs, &f.sig, &mut f.block, checks);
                 }
             }
         }
-        Item::Trait(definition) if !definition.attrs.iter().any(is_preemptible) => {
+        Item::Trait(definition) => {
             for item in &mut definition.items {
-                if let TraitItem::Fn(TraitItemFn { attrs, sig, default: Some(body), .. }) = item
-                    && accepts(sig, attrs)
+                if let TraitItem::Fn(f) = item
+                    && let Some(body) = &mut f.default
+                    && is_included(&mut f.attrs)
                 {
-                    function::instrument(sig, body, checks);
+                    in_function(&f.attrs, &f.sig, body, checks);
                 }
             }
         }
-        Item::Mod(ItemMod { attrs, content: Some((_, items)), .. })
-            if !attrs.iter().any(is_preemptible) =>
-        {
+        Item::Mod(ItemMod { content: Some((_, items)), .. }) => {
             items.iter_mut().for_each(|item| contained(item, checks));
         }
         _ => {}
     }
 }
 
-fn accepts(sig: &Signature, attrs: &[Attribute]) -> bool {
-    cannot_check(sig, attrs).is_none() && !attrs.iter().any(is_preemptible)
+/// Passes over what cannot have checks.
+fn in_function(attrs: &[Attribute], sig: &Signature, body: &mut Block, checks: &Checks) {
+    if cannot_check(sig, attrs).is_none() {
+        function::instrument(sig, body, checks);
+    }
+}
+
+/// Whether an item is neither marked to be skipped nor has an attribute of its own. Takes the
+/// marker away.
+fn is_included(attrs: &mut Vec<Attribute>) -> bool {
+    !take_skip(attrs) && !attrs.iter().any(is_preemptible)
 }
 
 /// Why a function cannot have checks.
@@ -88,10 +104,6 @@ fn cannot_check(sig: &Signature, attrs: &[Attribute]) -> Option<Error> {
     let message = "`#[preemptible]` does not apply to a naked function: its body is assembly \
         only; call `checkpoint()` from a function around it";
     Some(Error::new_spanned(naked, message))
-}
-
-fn is_preemptible(attr: &Attribute) -> bool {
-    attr.path().segments.last().is_some_and(|segment| segment.ident == "preemptible")
 }
 
 /// `#[unsafe(naked)]`

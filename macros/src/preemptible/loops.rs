@@ -1,9 +1,8 @@
-//! The checks of loops.
+//! Finds the loops of a body, and gives them their checks.
 //!
-//! Sync code, and loops of async code that contain no await, check at the top of each iteration:
-//! ```text
-//! while COND { BODY }        while COND { checkpoint(); BODY }
-//! ```
+//! Sync code, and loops of async code that contain no await, get what `plan` says: strips, or a check
+//! at the top of each iteration, or nothing.
+//!
 //! Loops of async code that await check inside those awaits, before the future's first poll:
 //! ```text
 //! for PAT in ITER {          for PAT in ITER {
@@ -22,11 +21,15 @@
 
 use super::awaits::{self, Context};
 use super::checks::{Checks, insert};
+use super::options::take_skip;
+use super::plan::{self, Plan};
+use super::strips;
 use proc_macro2::Span;
+use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    AngleBracketedGenericArguments, Block, ExprAsync, ExprAwait, ExprClosure, ExprConst,
-    ExprForLoop, ExprLoop, ExprRepeat, ExprWhile, Item, Type,
+    AngleBracketedGenericArguments, Attribute, Block, Expr, ExprAsync, ExprAwait, ExprClosure,
+    ExprConst, ExprForLoop, ExprLoop, ExprRepeat, ExprWhile, Item, Local, Type,
 };
 
 pub(crate) fn instrument(body: &mut Block, context: Context, checks: &Checks) {
@@ -54,32 +57,92 @@ impl Loops<'_> {
         visit(&mut Loops { checks: self.checks, context, inside: false });
     }
 
-    /// Puts the check at the top of an iteration, if none of its awaits is sure to check.
-    fn back_edge(&mut self, body: &mut Block, keyword: Span, awaits: bool) {
-        let awaits = self.context == Context::Async && awaits;
-        self.repeated(|this| this.visit_block_mut(body));
-        if !awaits {
-            insert(self.checks.checkpoint(keyword), body);
+    fn for_loop(&mut self, expr: &mut ExprForLoop) -> Option<Expr> {
+        let awaits = self.awaits(|found| found.visit_block(&expr.body));
+        let plan = plan::for_loop(expr, &self.checks.options);
+        self.visit_expr_mut(&mut expr.expr);
+        self.repeated(|this| this.visit_block_mut(&mut expr.body));
+        match plan {
+            _ if awaits => self.beside_awaits(&mut expr.body, expr.for_token.span),
+            Plan::Plain => {}
+            Plan::Each => self.at_the_top(&mut expr.body, expr.for_token.span),
+            Plan::Strips(stride) => return Some(strips::for_loop(self.checks, stride, expr)),
         }
+        None
+    }
+
+    fn while_loop(&mut self, expr: &mut ExprWhile) -> Option<Expr> {
+        let awaits = self.awaits(|found| found.visit_expr_while(expr));
+        let surely = awaits::surely_in(&expr.cond);
+        let plan = plan::while_loop(expr, &self.checks.options);
+        self.repeated(|this| this.visit_expr_mut(&mut expr.cond));
+        self.repeated(|this| this.visit_block_mut(&mut expr.body));
+        match plan {
+            _ if surely => {}
+            _ if awaits => self.beside_awaits(&mut expr.body, expr.while_token.span),
+            Plan::Plain => {}
+            Plan::Each => self.at_the_top(&mut expr.body, expr.while_token.span),
+            Plan::Strips(stride) => return Some(strips::while_loop(self.checks, stride, expr)),
+        }
+        None
+    }
+
+    fn endless_loop(&mut self, expr: &mut ExprLoop) -> Option<Expr> {
+        let awaits = self.awaits(|found| found.visit_block(&expr.body));
+        let plan = plan::endless_loop(expr, &self.checks.options);
+        self.repeated(|this| this.visit_block_mut(&mut expr.body));
+        match plan {
+            _ if awaits => self.beside_awaits(&mut expr.body, expr.loop_token.span),
+            Plan::Plain => {}
+            Plan::Each => self.at_the_top(&mut expr.body, expr.loop_token.span),
+            Plan::Strips(stride) => return Some(strips::endless_loop(self.checks, stride, expr)),
+        }
+        None
+    }
+
+    /// Whether this loop's own code awaits, and so checks there.
+    fn awaits(&self, look: impl FnOnce(&mut awaits::Found)) -> bool {
+        self.context == Context::Async && awaits::found(look)
+    }
+
+    /// Puts a check at the top of an iteration, if none of its awaits is sure to check.
+    fn beside_awaits(&self, body: &mut Block, keyword: Span) {
+        if self.checks.options.plan() != Some(Plan::Plain) && !awaits::in_each_iteration(body) {
+            self.at_the_top(body, keyword);
+        }
+    }
+
+    fn at_the_top(&self, body: &mut Block, keyword: Span) {
+        insert(self.checks.checkpoint(keyword), body);
     }
 }
 
 impl VisitMut for Loops<'_> {
-    fn visit_expr_for_loop_mut(&mut self, expr: &mut ExprForLoop) {
-        self.visit_expr_mut(&mut expr.expr);
-        let awaits = awaits::in_each_iteration(&expr.body);
-        self.back_edge(&mut expr.body, expr.for_token.span, awaits);
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        if attributes(expr).is_some_and(take_skip) {
+            Unmark.visit_expr_mut(expr);
+            return;
+        }
+        let rewritten = match expr {
+            Expr::ForLoop(expr) => self.for_loop(expr),
+            Expr::While(expr) => self.while_loop(expr),
+            Expr::Loop(expr) => self.endless_loop(expr),
+            _ => {
+                visit_mut::visit_expr_mut(self, expr);
+                None
+            }
+        };
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
+        }
     }
 
-    fn visit_expr_while_mut(&mut self, expr: &mut ExprWhile) {
-        let awaits = awaits::surely_in(&expr.cond) || awaits::in_each_iteration(&expr.body);
-        self.repeated(|this| this.visit_expr_mut(&mut expr.cond));
-        self.back_edge(&mut expr.body, expr.while_token.span, awaits);
-    }
-
-    fn visit_expr_loop_mut(&mut self, expr: &mut ExprLoop) {
-        let awaits = awaits::in_each_iteration(&expr.body);
-        self.back_edge(&mut expr.body, expr.loop_token.span, awaits);
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        if take_skip(&mut local.attrs) {
+            Unmark.visit_local_mut(local);
+        } else {
+            visit_mut::visit_local_mut(self, local);
+        }
     }
 
     fn visit_expr_await_mut(&mut self, expr: &mut ExprAwait) {
@@ -109,5 +172,46 @@ impl VisitMut for Loops<'_> {
         _: &mut AngleBracketedGenericArguments,
     ) {
     }
-    fn visit_item_mut(&mut self, _: &mut Item) {}
+
+    /// Nested items are not part of the body. A marker on one says what is so already.
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        if let Item::Fn(f) = item {
+            take_skip(&mut f.attrs);
+        }
+    }
+}
+
+/// Takes the markers out of code that is skipped anyway.
+struct Unmark;
+
+impl VisitMut for Unmark {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        if let Some(attrs) = attributes(expr) {
+            take_skip(attrs);
+        }
+        visit_mut::visit_expr_mut(self, expr);
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        take_skip(&mut local.attrs);
+        visit_mut::visit_local_mut(self, local);
+    }
+}
+
+/// The attributes of an expression that can contain loops.
+fn attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    Some(match expr {
+        Expr::Async(expr) => &mut expr.attrs,
+        Expr::Block(expr) => &mut expr.attrs,
+        Expr::Call(expr) => &mut expr.attrs,
+        Expr::Closure(expr) => &mut expr.attrs,
+        Expr::ForLoop(expr) => &mut expr.attrs,
+        Expr::If(expr) => &mut expr.attrs,
+        Expr::Loop(expr) => &mut expr.attrs,
+        Expr::Match(expr) => &mut expr.attrs,
+        Expr::MethodCall(expr) => &mut expr.attrs,
+        Expr::Unsafe(expr) => &mut expr.attrs,
+        Expr::While(expr) => &mut expr.attrs,
+        _ => return None,
+    })
 }

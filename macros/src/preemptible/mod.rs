@@ -3,46 +3,46 @@
 //! | file       | owns                                                                      |
 //! |------------|---------------------------------------------------------------------------|
 //! | `mod`      | the entry: arguments, then the item, then errors beside the item           |
+//! | `options`  | the arguments, and the marker `skip`                                       |
 //! | `item`     | which items are accepted, and the functions in them                        |
 //! | `function` | the check at a function's entry                                            |
-//! | `loops`    | the checks of loops: which kind, where, and where there must be none       |
+//! | `loops`    | finds the loops, and the code in which there must be no checks             |
+//! | `plan`     | which checks a loop gets                                                   |
+//! | `weight`   | what can be told of code from its syntax                                   |
 //! | `awaits`   | questions about a body: does it await, does each iteration surely await    |
-//! | `checks`   | the tokens of each kind of check                                           |
+//! | `checks`   | the tokens of single checks                                                |
+//! | `strips`   | the tokens of strip-mined loops                                            |
 
 mod awaits;
 mod checks;
 mod function;
 mod item;
 mod loops;
+mod options;
+mod plan;
+mod strips;
+mod weight;
 
 use crate::error;
-use crate::settings::{self, Root};
 use checks::Checks;
+use options::Options;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Result;
-
-const OPTIONS: &[&str] = &["crate"];
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     instrument(args, item.clone()).unwrap_or_else(|error| error::beside(&error, &item))
 }
 
 fn instrument(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let checks = Checks::new(root(args)?);
+    let checks = Checks::new(Options::parse(args)?);
     let mut item = syn::parse2(item)?;
     item::instrument(&mut item, &checks)?;
     Ok(item.into_token_stream())
 }
 
-fn root(args: TokenStream) -> Result<Root> {
-    let mut path = None;
-    settings::read(args, "`#[preemptible]`", OPTIONS, |setting| {
-        path = Some(setting.path()?);
-        Ok(())
-    })?;
-    Ok(Root::new(path))
-}
-
+#[cfg(test)]
+#[path = "snapshots.rs"]
+mod recorded;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
-//! What `#[preemptible]` writes, token by token. What the result does is tested by running it, in
+//! Where `#[preemptible]` puts checks, token by token; strips are in `snapshots/`. What the result does is tested by running it, in
 //! the facade's `tests/preemptible_*.rs`; what it says, in `tests/ui`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 fn expand(item: TokenStream) -> String {
-    super::expand(quote!(crate = p), item).to_string()
+    super::expand(quote!(crate = p, every = 1), item).to_string()
 }
 
 macro_rules! expands {
@@ -18,10 +18,34 @@ macro_rules! expands {
 }
 
 expands! {
-    a_function_checks_at_entry: {
-        pub fn f(n: u8) -> u8 { n }
+    a_function_that_calls_checks_at_entry: {
+        pub fn f(n: u8) -> u8 { let n = n + 1; g(n) }
     } => {
-        pub fn f(n: u8) -> u8 { p::__private::checkpoint(); n }
+        pub fn f(n: u8) -> u8 { let n = n + 1; p::__private::checkpoint(); g(n) }
+    }
+
+    a_function_that_calls_nobody_needs_no_check: {
+        pub fn f(n: u8) -> u8 { Some(n.wrapping_add(1)).unwrap() }
+    } => {
+        pub fn f(n: u8) -> u8 { Some(n.wrapping_add(1)).unwrap() }
+    }
+
+    base_cases_are_free: {
+        fn f(n: &Node) -> u8 {
+            if n.leaf { 1 } else if n.half { f(n.left) } else { match n { A(x) if x > 1 => 1, A(x) => f(x), _ => { 2 } } }
+        }
+    } => {
+        fn f(n: &Node) -> u8 {
+            if n.leaf { 1 }
+            else if n.half { p::__private::checkpoint(); f(n.left) }
+            else { match n { A(x) if x > 1 => 1, A(x) => { p::__private::checkpoint(); f(x) }, _ => { 2 } } }
+        }
+    }
+
+    a_check_is_ahead_of_every_call: {
+        fn f(n: u8) { if n > 1 { g(); } h(); }
+    } => {
+        fn f(n: u8) { p::__private::checkpoint(); if n > 1 { g(); } h(); }
     }
 
     items_stay_in_front: {
@@ -103,7 +127,6 @@ expands! {
         }
     } => {
         fn f() {
-            p::__private::checkpoint();
             let a = async move { loop { p::__private::give_way(g()).await; } };
             let b = async |y| while x { p::__private::give_way(g()).await; };
             loop {
@@ -124,9 +147,9 @@ expands! {
     } => {
         fn f() {
             const A: u8 = loop { break 1; };
-            p::__private::checkpoint();
             let a = [loop { p::__private::checkpoint(); break 1 }; { loop { break 2 } }];
             let b: [u8; { loop { break 1 } }] = const { loop { break [1] } };
+            p::__private::checkpoint();
             g::<{ loop { break 1 } }>();
         }
     }
@@ -139,28 +162,46 @@ expands! {
 
     containers_mean_what_can_have_checks: {
         mod m {
-            fn a() {}
-            const fn b() {}
-            #[preemptible] fn c() {}
-            impl S { fn d() {} const fn e() {} const F: u8 = 1; #[unsafe(naked)] fn g() {} }
-            #[preempt::preemptible] impl S { fn h() {} }
-            trait T { fn i(); fn j() {} }
-            mod n { async fn k() {} }
+            fn a() { x() }
+            const fn b() { x() }
+            #[preemptible] fn c() { x() }
+            #[preemptible(skip)] fn l() { x() }
+            impl S { fn d() { x() } const fn e() { x() } const F: u8 = 1; #[unsafe(naked)] fn g() { x() } }
+            #[preempt::preemptible] impl S { fn h() { x() } }
+            trait T { fn i(); fn j() { x() } }
+            mod n { async fn k() { x() } }
         }
     } => {
         mod m {
-            fn a() { p::__private::checkpoint(); }
-            const fn b() {}
-            #[preemptible] fn c() {}
+            fn a() { p::__private::checkpoint(); x() }
+            const fn b() { x() }
+            #[preemptible] fn c() { x() }
+            fn l() { x() }
             impl S {
-                fn d() { p::__private::checkpoint(); }
-                const fn e() {}
+                fn d() { p::__private::checkpoint(); x() }
+                const fn e() { x() }
                 const F: u8 = 1;
-                #[unsafe(naked)] fn g() {}
+                #[unsafe(naked)] fn g() { x() }
             }
-            #[preempt::preemptible] impl S { fn h() {} }
-            trait T { fn i(); fn j() { p::__private::checkpoint(); } }
-            mod n { async fn k() { p::__private::checkpoint(); } }
+            #[preempt::preemptible] impl S { fn h() { x() } }
+            trait T { fn i(); fn j() { p::__private::checkpoint(); x() } }
+            mod n { async fn k() { p::__private::checkpoint(); x() } }
+        }
+    }
+
+    what_is_skipped_is_left_alone: {
+        fn f() {
+            #[preemptible(skip)] for x in y { while z { #[preemptible(skip)] loop {} } }
+            #[preemptible(skip)] { loop {} }
+            #[preemptible(skip)] let x = loop {};
+            loop {}
+        }
+    } => {
+        fn f() {
+            for x in y { while z { loop {} } }
+            { loop {} }
+            let x = loop {};
+            loop { p::__private::checkpoint(); }
         }
     }
 }
@@ -170,7 +211,9 @@ fn the_facade_is_the_default() {
     let expanded = super::expand(
         quote!(),
         quote!(
-            fn f() {}
+            fn f() {
+                g()
+            }
         ),
     )
     .to_string();
@@ -179,6 +222,7 @@ fn the_facade_is_the_default() {
         quote!(
             fn f() {
                 ::preempt::__private::checkpoint();
+                g()
             }
         )
         .to_string()

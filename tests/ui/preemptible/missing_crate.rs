@@ -1,7 +1,11 @@
 use preempt::preemptible;
 
 #[preemptible(crate = nowhere::to::be::found)]
-fn work() {}
+fn work() {
+    step();
+}
+
+fn step() {}
 
 fn main() {
     work();

@@ -1,0 +1,148 @@
+//! Which checks a loop gets.
+//!
+//! | loop                                                        | gets                            |
+//! |-------------------------------------------------------------|---------------------------------|
+//! | a literal number of iterations, some microseconds in all    | nothing                         |
+//! | `for`; `while` that counts: simple operations only          | strips of a fixed length, so    |
+//! |                                                             | long that it can be vectorised  |
+//! | other `while` and `loop`, a few simple operations           | strips of 8, which are unrolled |
+//! | more simple operations                                      | strips of a fixed length        |
+//! | calls, inner loops, indices that were read from memory      | strips of a length learned from |
+//! |                                                             | time                            |
+//! | `loop` that only macros may end: its type is not known      | a check in each iteration       |
+//!
+//! The option `every` sets the length of all strips.
+
+use super::options::Options;
+use super::weight::{self, Weight};
+use syn::{Expr, ExprForLoop, ExprLoop, ExprWhile};
+
+/// The checks of one loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// None.
+    Plain,
+    /// One in each iteration.
+    Each,
+    /// One after each strip.
+    Strips(Stride),
+}
+
+/// How many iterations a strip has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stride {
+    Fixed(usize),
+    /// What the loop has learned.
+    Learned {
+        first: u32,
+        most: u32,
+    },
+}
+
+/// Simple operations in about 5 us.
+const STRIP: u64 = 8192;
+/// Below this a loop's body is so short that a check, or counting, would show.
+const TINY: u64 = 24;
+/// What is unrolled.
+const UNROLLED: Plan = Plan::Strips(Stride::Fixed(8));
+/// Iterations of which nothing is known, and that need no check.
+const FEW: u32 = 8;
+const UNKNOWN: Plan = Plan::Strips(Stride::Learned { first: FEW, most: 1024 });
+/// The first strip of loops that may miss the cache each time.
+const SCATTERED: Plan = Plan::Strips(Stride::Learned { first: 256, most: 4096 });
+
+pub(crate) fn for_loop(expr: &ExprForLoop, options: &Options) -> Plan {
+    options.plan().unwrap_or_else(|| {
+        if is_over_soon(expr) {
+            return Plan::Plain;
+        }
+        let body = Weight::of_block(&expr.body);
+        if !body.is_bounded() {
+            UNKNOWN
+        } else if body.scatters {
+            SCATTERED
+        } else {
+            long(body)
+        }
+    })
+}
+
+/// Whether all iterations together are not more than a strip.
+fn is_over_soon(expr: &ExprForLoop) -> bool {
+    let Some(count) = weight::literal_count(&expr.expr) else { return false };
+    let body = Weight::of_block(&expr.body);
+    if body.is_bounded() { body.times(count).operations <= STRIP } else { count <= u64::from(FEW) }
+}
+
+pub(crate) fn while_loop(expr: &ExprWhile, options: &Options) -> Plan {
+    options.plan().unwrap_or_else(|| {
+        if matches!(&*expr.cond, Expr::Lit(_)) {
+            // `while true`, for which the compiler has advice.
+            return Plan::Each;
+        }
+        let (cond, body) = (Weight::of_expr(&expr.cond), Weight::of_block(&expr.body));
+        let all = cond.and(body);
+        if !all.is_bounded() {
+            UNKNOWN
+        } else if all.scatters {
+            SCATTERED
+        } else if counts(&expr.cond) && !body.branches {
+            long(all)
+        } else {
+            short_or_long(all)
+        }
+    })
+}
+
+pub(crate) fn endless_loop(expr: &ExprLoop, options: &Options) -> Plan {
+    let jumps = weight::jumps(&expr.body, expr.label.as_ref());
+    if jumps.hidden && !jumps.breaks {
+        return if options.plan() == Some(Plan::Plain) { Plan::Plain } else { Plan::Each };
+    }
+    options.plan().unwrap_or_else(|| {
+        let body = Weight::of_block(&expr.body);
+        if !body.is_bounded() {
+            UNKNOWN
+        } else if body.scatters {
+            SCATTERED
+        } else {
+            short_or_long(body)
+        }
+    })
+}
+
+fn short_or_long(weight: Weight) -> Plan {
+    if weight.operations <= TINY { UNROLLED } else { long(weight) }
+}
+
+/// A multiple of 64, so that strips end where vectors do.
+fn long(weight: Weight) -> Plan {
+    let first = (STRIP / weight.operations.max(1)).clamp(64, 1024) / 64 * 64;
+    let first = u32::try_from(first).unwrap_or(1024);
+    Plan::Strips(Stride::Learned { first, most: 16 * first })
+}
+
+/// `i < n` and the like: a condition with which the compiler can tell the number of iterations.
+fn counts(cond: &Expr) -> bool {
+    use syn::BinOp::{Ge, Gt, Le, Lt, Ne};
+    let Expr::Binary(cond) = cond else { return false };
+    matches!(cond.op, Lt(_) | Le(_) | Gt(_) | Ge(_) | Ne(_))
+        && is_place(&cond.left)
+        && is_place(&cond.right)
+}
+
+/// A variable, a field, a literal, or one with a number added.
+fn is_place(expr: &Expr) -> bool {
+    match expr {
+        Expr::Path(_) | Expr::Lit(_) => true,
+        Expr::Field(field) => is_place(&field.base),
+        Expr::Paren(paren) => is_place(&paren.expr),
+        Expr::MethodCall(call) => call.method == "len" && is_place(&call.receiver),
+        Expr::Binary(sum) => {
+            matches!(sum.op, syn::BinOp::Add(_) | syn::BinOp::Sub(_))
+                && is_place(&sum.left)
+                && is_place(&sum.right)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,74 @@
+fn sum(values: &[u32]) -> u32 {
+    let (mut sum, mut i) = (0, 0);
+    {
+        static __STRIDE: ::preempt::__private::Stride = ::preempt::__private::Stride::new(
+            1024u32,
+            16384u32,
+        );
+        let mut __clock = 0;
+        let mut __goes_on: bool = i < values.len();
+        loop {
+            let mut __left = __STRIDE.get();
+            while (__left != 0) & __goes_on {
+                __left -= 1;
+                {
+                    sum += values[i];
+                    i += 1;
+                }
+                __goes_on = i < values.len();
+            }
+            if !__goes_on {
+                break;
+            }
+            __clock = __STRIDE.end_strip(__clock);
+        }
+    }
+    sum
+}
+fn collatz(mut n: u64) -> u32 {
+    let mut steps = 0;
+    {
+        let mut __goes_on: bool = n != 1;
+        loop {
+            let mut __left = 8usize;
+            while (__left != 0) & __goes_on {
+                __left -= 1;
+                {
+                    n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+                    steps += 1;
+                }
+                __goes_on = n != 1;
+            }
+            if !__goes_on {
+                break;
+            }
+            ::preempt::__private::checkpoint();
+        }
+    }
+    steps
+}
+fn drain(queue: &mut Vec<u32>) -> u32 {
+    let mut sum = 0;
+    {
+        'strips0: loop {
+            let mut __left = 8usize;
+            let () = loop {
+                if __left == 0 {
+                    ::preempt::__private::checkpoint();
+                    continue 'strips0;
+                }
+                __left -= 1;
+                if let Some(value) = queue.pop() {
+                    if value == 0 {
+                        continue;
+                    }
+                    sum += value;
+                } else {
+                    break 'strips0;
+                }
+            };
+            #[allow(unreachable_code)] break 'strips0;
+        }
+    }
+    sum
+}
