@@ -116,9 +116,14 @@ impl Root {
 
     /// The path; where it is not the user's own, it points at `span`.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
+        self.exactly_at(generated(span))
+    }
+
+    /// The path, as if the user had written it at `span`.
+    pub(crate) fn exactly_at(&self, span: Span) -> TokenStream {
         match &self.0 {
             Some(path) => path.to_token_stream(),
-            None => quote::quote_spanned!(generated(span)=> ::preempt),
+            None => quote::quote_spanned!(span=> ::preempt),
         }
     }
 }

@@ -20,6 +20,7 @@
 mod support;
 
 mod asynchronous;
+mod attributes;
 mod bindings;
 mod functions;
 mod hygiene;

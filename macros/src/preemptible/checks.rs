@@ -6,7 +6,8 @@ use crate::settings::generated;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use std::cell::Cell;
-use syn::{Block, Expr, Lifetime, Stmt, parse_quote};
+use syn::spanned::Spanned;
+use syn::{Block, Expr, Lifetime, Stmt, parse_quote, parse_quote_spanned};
 
 /// Writes checks that call into `<root>::__private`.
 pub(crate) struct Checks {
@@ -55,10 +56,13 @@ impl Checks {
     /// Input: `FUTURE` of a `FUTURE.await`
     ///
     /// Output: `::preempt::__private::give_way(FUTURE)`
-    pub(crate) fn give_way(&self, future: &Expr, span: Span) -> Expr {
-        let give_way = self.function("give_way", span);
-        let call = quote_spanned!(generated(span)=> #give_way(#future));
-        parse_quote!(#call)
+    ///
+    /// With the user's own spans, not generated ones: the compiler speaks of the value of an await by
+    /// the span of the whole, which it cannot tell if a part of it is from elsewhere.
+    pub(crate) fn give_way(&self, future: &Expr) -> Expr {
+        let span = future.span();
+        let root = self.options.root.exactly_at(span);
+        parse_quote_spanned!(span=> #root::__private::give_way(#future))
     }
 
     fn function(&self, name: &str, span: Span) -> TokenStream {

@@ -148,7 +148,7 @@ impl VisitMut for Loops<'_> {
     fn visit_expr_await_mut(&mut self, expr: &mut ExprAwait) {
         visit_mut::visit_expr_await_mut(self, expr);
         if self.context == Context::Async && self.inside {
-            *expr.base = self.checks.give_way(&expr.base, expr.await_token.span);
+            *expr.base = self.checks.give_way(&expr.base);
         }
     }
 

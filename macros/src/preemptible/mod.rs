@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------------------|
 //! | `mod`      | the entry: arguments, then the item, then errors beside the item           |
 //! | `options`  | the arguments, and the marker `skip`                                       |
+//! | `fragments`| keeps the arguments of macros in one piece                                 |
 //! | `item`     | which items are accepted, and the functions in them                        |
 //! | `function` | the check at a function's entry                                            |
 //! | `loops`    | finds the loops, and the code in which there must be no checks             |
@@ -15,6 +16,7 @@
 
 mod awaits;
 mod checks;
+mod fragments;
 mod function;
 mod item;
 mod loops;
@@ -36,7 +38,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 fn instrument(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let checks = Checks::new(Options::parse(args)?);
-    let mut item = syn::parse2(item)?;
+    let mut item = syn::parse2(fragments::open_lets(item))?;
+    fragments::enclose(&mut item);
     item::instrument(&mut item, &checks)?;
     Ok(item.into_token_stream())
 }

@@ -67,9 +67,9 @@ fn with_a_skipped_loop(mut n: u64) -> u64 {
             let mut __left = __STRIDE.get();
             while (__left != 0) & __goes_on {
                 __left -= 1;
-                {
+                let () = {
                     n /= 2;
-                }
+                };
                 __goes_on = n > 10;
             }
             if !__goes_on {

@@ -11,10 +11,10 @@ fn sum(values: &[u32]) -> u32 {
             let mut __left = __STRIDE.get();
             while (__left != 0) & __goes_on {
                 __left -= 1;
-                {
+                let () = {
                     sum += values[i];
                     i += 1;
-                }
+                };
                 __goes_on = i < values.len();
             }
             if !__goes_on {
@@ -33,10 +33,10 @@ fn collatz(mut n: u64) -> u32 {
             let mut __left = 8usize;
             while (__left != 0) & __goes_on {
                 __left -= 1;
-                {
+                let () = {
                     n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
                     steps += 1;
-                }
+                };
                 __goes_on = n != 1;
             }
             if !__goes_on {
