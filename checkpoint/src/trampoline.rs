@@ -131,3 +131,193 @@ pub(crate) unsafe extern "C" fn trampoline() {
         call_hook = sym crate::call_hook,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime;
+    use std::boxed::Box;
+    use std::cell::Cell;
+    use std::string::String;
+    use std::vec::Vec;
+    use std::{format, thread, thread_local};
+
+    thread_local! {
+        static TRACE: Cell<String> = const { Cell::new(String::new()) };
+    }
+
+    /// What a function may change, as bytes: nine general registers, `VECTORS` vector registers of
+    /// `WIDTH` bytes, and the mask registers of AVX-512.
+    type State = Box<[u64; 9 + 32 * 8 + 8]>;
+
+    fn pattern(seed: u64) -> State {
+        let mut state = Box::new([0; 9 + 32 * 8 + 8]);
+        for (i, word) in state.iter_mut().enumerate() {
+            *word = (i as u64 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        state
+    }
+
+    /// Loads the general registers, does what `$load` says, calls the trampoline, and stores all.
+    macro_rules! through_the_trampoline {
+        ($from:ident, $to:ident, [$($load:literal)*], [$($store:literal)*]) => {
+            core::arch::asm!(
+                $($load,)*
+                "mov rax, [r12]",
+                "mov rcx, [r12 + 8]",
+                "mov rdx, [r12 + 16]",
+                "mov rsi, [r12 + 24]",
+                "mov rdi, [r12 + 32]",
+                "mov r8, [r12 + 40]",
+                "mov r9, [r12 + 48]",
+                "mov r10, [r12 + 56]",
+                "mov r11, [r12 + 64]",
+                "call {trampoline}",
+                "mov [r13], rax",
+                "mov [r13 + 8], rcx",
+                "mov [r13 + 16], rdx",
+                "mov [r13 + 24], rsi",
+                "mov [r13 + 32], rdi",
+                "mov [r13 + 40], r8",
+                "mov [r13 + 48], r9",
+                "mov [r13 + 56], r10",
+                "mov [r13 + 64], r11",
+                $($store,)*
+                trampoline = sym super::trampoline,
+                in("r12") $from.as_ptr(),
+                in("r13") $to.as_mut_ptr(),
+                clobber_abi("C"),
+            )
+        };
+    }
+
+    /// A hook that changes whatever a function may change, and notes from where it was called.
+    fn clobber() {
+        TRACE.set(format!("{}", std::backtrace::Backtrace::force_capture()));
+        runtime::clear_request();
+        // SAFETY: changes registers only, and says so.
+        #[allow(unsafe_code, reason = "changes registers")]
+        unsafe {
+            core::arch::asm!(
+                "mov rax, -1",
+                "mov rcx, -1",
+                "mov rdx, -1",
+                "mov rsi, -1",
+                "mov rdi, -1",
+                "mov r8, -1",
+                "mov r9, -1",
+                "mov r10, -1",
+                "mov r11, -1",
+                "pcmpeqd xmm0, xmm0",
+                "pcmpeqd xmm1, xmm1",
+                "pcmpeqd xmm2, xmm2",
+                "pcmpeqd xmm7, xmm7",
+                "pcmpeqd xmm8, xmm8",
+                "pcmpeqd xmm15, xmm15",
+                clobber_abi("C"),
+            );
+            if std::is_x86_feature_detected!("avx") {
+                core::arch::asm!("vzeroall", clobber_abi("C"));
+            }
+            if std::is_x86_feature_detected!("avx512bw") {
+                core::arch::asm!(
+                    "vpxorq zmm16, zmm16, zmm16",
+                    "vpxorq zmm31, zmm31, zmm31",
+                    "kxorq k1, k1, k1",
+                    "kxorq k7, k7, k7",
+                    clobber_abi("C"),
+                );
+            }
+        }
+    }
+
+    /// Runs `check` on a thread with the hook, as each has registers of its own.
+    fn with_the_hook(check: fn()) {
+        let check = move || {
+            runtime::install(clobber);
+            check();
+        };
+        thread::spawn(check).join().expect("the test body panicked");
+    }
+
+    #[allow(unsafe_code, reason = "looks at registers")]
+    #[test]
+    fn a_call_of_the_hook_changes_no_register() {
+        with_the_hook(|| {
+            let from = pattern(1);
+            let mut to = Box::new([0; 9 + 32 * 8 + 8]);
+            // SAFETY: reads `from`, writes `to`, and changes what it says.
+            unsafe {
+                through_the_trampoline!(from, to, [
+                    "movups xmm0, [r12 + 72]" "movups xmm1, [r12 + 88]" "movups xmm7, [r12 + 104]"
+                    "movups xmm8, [r12 + 120]" "movups xmm15, [r12 + 136]"
+                ], [
+                    "movups [r13 + 72], xmm0" "movups [r13 + 88], xmm1" "movups [r13 + 104], xmm7"
+                    "movups [r13 + 120], xmm8" "movups [r13 + 136], xmm15"
+                ]);
+            }
+            assert!(!TRACE.take().is_empty(), "the hook was called");
+            assert_eq!(from[..19], to[..19]);
+        });
+    }
+
+    #[allow(unsafe_code, reason = "looks at registers")]
+    #[test]
+    fn it_changes_no_wide_register_either() {
+        if !std::is_x86_feature_detected!("avx") {
+            return;
+        }
+        with_the_hook(|| {
+            let from = pattern(2);
+            let mut to = Box::new([0; 9 + 32 * 8 + 8]);
+            // SAFETY: as above; the processor has these registers.
+            unsafe {
+                through_the_trampoline!(from, to, [
+                    "vmovups ymm0, [r12 + 72]" "vmovups ymm7, [r12 + 104]" "vmovups ymm15, [r12 + 136]"
+                ], [
+                    "vmovups [r13 + 72], ymm0" "vmovups [r13 + 104], ymm7" "vmovups [r13 + 136], ymm15"
+                ]);
+            }
+            assert_eq!(from[..21], to[..21]);
+        });
+        if !std::is_x86_feature_detected!("avx512bw") {
+            return;
+        }
+        with_the_hook(|| {
+            let from = pattern(3);
+            let mut to = Box::new([0; 9 + 32 * 8 + 8]);
+            // SAFETY: as above.
+            unsafe {
+                through_the_trampoline!(from, to, [
+                    "vmovups zmm0, [r12 + 72]" "vmovups zmm16, [r12 + 136]" "vmovups zmm31, [r12 + 200]"
+                    "kmovq k1, [r12 + 264]" "kmovq k7, [r12 + 272]"
+                ], [
+                    "vmovups [r13 + 72], zmm0" "vmovups [r13 + 136], zmm16" "vmovups [r13 + 200], zmm31"
+                    "kmovq [r13 + 264], k1" "kmovq [r13 + 272], k7"
+                ]);
+            }
+            assert_eq!(from[..35], to[..35]);
+        });
+    }
+
+    #[inline(never)]
+    fn the_function_that_checks() -> u64 {
+        // SAFETY: the flag is this thread's own.
+        #[allow(unsafe_code, reason = "raises the flag as a runtime does")]
+        unsafe {
+            runtime::this_thread().request_remote();
+        }
+        let values: Vec<u64> = (0..100).collect();
+        crate::checkpoint();
+        values.iter().sum()
+    }
+
+    #[test]
+    fn a_backtrace_leads_through_the_trampoline() {
+        with_the_hook(|| {
+            assert_eq!(the_function_that_checks(), 4950);
+            let trace = TRACE.take();
+            assert!(trace.contains("the_function_that_checks"), "{trace}");
+            assert!(trace.contains("with_the_hook"), "{trace}");
+        });
+    }
+}

@@ -1,6 +1,7 @@
 //! The tokens of the checks. Each is given the user's token that it belongs to (a loop's keyword,
 //! `fn`, `await`), and points there when the compiler has something to say about it.
 
+use super::names::Names;
 use super::options::Options;
 use crate::settings::generated;
 use proc_macro2::{Span, TokenStream};
@@ -12,12 +13,14 @@ use syn::{Block, Expr, Lifetime, Stmt, parse_quote, parse_quote_spanned};
 /// Writes checks that call into `<root>::__private`.
 pub(crate) struct Checks {
     pub(crate) options: Options,
+    /// What is known of the functions in the annotated item.
+    pub(crate) names: Names,
     labels: Cell<usize>,
 }
 
 impl Checks {
-    pub(crate) fn new(options: Options) -> Self {
-        Checks { options, labels: Cell::new(0) }
+    pub(crate) fn new(options: Options, names: Names) -> Self {
+        Checks { options, names, labels: Cell::new(0) }
     }
 
     /// A label that nobody else uses.

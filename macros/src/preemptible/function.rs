@@ -24,7 +24,6 @@
 use super::awaits::{self, Context};
 use super::checks::{Checks, insert};
 use super::loops;
-use super::weight::Weight;
 use proc_macro2::Span;
 use syn::{Block, Expr, ExprBlock, Signature, Stmt};
 
@@ -32,7 +31,7 @@ pub(crate) fn instrument(sig: &Signature, body: &mut Block, checks: &Checks) {
     let context = if sig.asyncness.is_some() { Context::Async } else { Context::Sync };
     let span = sig.fn_token.span;
     let yields = context == Context::Async && awaits::any_in(body);
-    let calls = Weight::of_block(body).calls;
+    let calls = checks.names.weigh_block(body).calls;
     if !yields && checks.options.entry.unwrap_or(calls) {
         if calls {
             ahead_of_calls(body, checks, span);
@@ -48,7 +47,7 @@ pub(crate) fn instrument(sig: &Signature, body: &mut Block, checks: &Checks) {
 
 /// Puts a check where every path to a call comes by, and no other if possible.
 fn ahead_of_calls(block: &mut Block, checks: &Checks, span: Span) {
-    let calls = |stmt: &Stmt| Weight::of_stmt(stmt).calls;
+    let calls = |stmt: &Stmt| checks.names.weigh_stmt(stmt).calls;
     let Some(first) = block.stmts.iter().position(calls) else { return };
     let is_last = !block.stmts[first + 1..].iter().any(calls);
     if is_last
@@ -63,16 +62,16 @@ fn ahead_of_calls(block: &mut Block, checks: &Checks, span: Span) {
 /// Puts checks into those branches of `expr` that call. False if it calls outside of them.
 fn into_branches(expr: &mut Expr, checks: &Checks, span: Span) -> bool {
     match expr {
-        Expr::If(expr) if !Weight::of_expr(&expr.cond).calls => {
+        Expr::If(expr) if !checks.names.weigh_expr(&expr.cond).calls => {
             ahead_of_calls(&mut expr.then_branch, checks, span);
             if let Some((_, branch)) = &mut expr.else_branch {
                 in_branch(branch, checks, span);
             }
         }
         Expr::Match(expr)
-            if !Weight::of_expr(&expr.expr).calls
+            if !checks.names.weigh_expr(&expr.expr).calls
                 // A guard is part of the pattern.
-                && !expr.arms.iter().any(|arm| Weight::of_pat(&arm.pat).calls) =>
+                && !expr.arms.iter().any(|arm| checks.names.weigh_pat(&arm.pat).calls) =>
         {
             expr.arms.iter_mut().for_each(|arm| in_branch(&mut arm.body, checks, span));
         }
@@ -84,7 +83,7 @@ fn into_branches(expr: &mut Expr, checks: &Checks, span: Span) -> bool {
 }
 
 fn in_branch(branch: &mut Expr, checks: &Checks, span: Span) {
-    if !Weight::of_expr(branch).calls || into_branches(branch, checks, span) {
+    if !checks.names.weigh_expr(branch).calls || into_branches(branch, checks, span) {
         return;
     }
     let stmts = vec![checks.checkpoint(span), Stmt::Expr(branch.clone(), None)];

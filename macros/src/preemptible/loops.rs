@@ -59,7 +59,7 @@ impl Loops<'_> {
 
     fn for_loop(&mut self, expr: &mut ExprForLoop) -> Option<Expr> {
         let awaits = self.awaits(|found| found.visit_block(&expr.body));
-        let plan = plan::for_loop(expr, &self.checks.options);
+        let plan = plan::for_loop(expr, self.checks);
         self.visit_expr_mut(&mut expr.expr);
         self.repeated(|this| this.visit_block_mut(&mut expr.body));
         match plan {
@@ -74,7 +74,7 @@ impl Loops<'_> {
     fn while_loop(&mut self, expr: &mut ExprWhile) -> Option<Expr> {
         let awaits = self.awaits(|found| found.visit_expr_while(expr));
         let surely = awaits::surely_in(&expr.cond);
-        let plan = plan::while_loop(expr, &self.checks.options);
+        let plan = plan::while_loop(expr, self.checks);
         self.repeated(|this| this.visit_expr_mut(&mut expr.cond));
         self.repeated(|this| this.visit_block_mut(&mut expr.body));
         match plan {
@@ -89,7 +89,7 @@ impl Loops<'_> {
 
     fn endless_loop(&mut self, expr: &mut ExprLoop) -> Option<Expr> {
         let awaits = self.awaits(|found| found.visit_block(&expr.body));
-        let plan = plan::endless_loop(expr, &self.checks.options);
+        let plan = plan::endless_loop(expr, self.checks);
         self.repeated(|this| this.visit_block_mut(&mut expr.body));
         match plan {
             _ if awaits => self.beside_awaits(&mut expr.body, expr.loop_token.span),

@@ -10,6 +10,8 @@
 //! | `loops`    | finds the loops, and the code in which there must be no checks             |
 //! | `plan`     | which checks a loop gets                                                   |
 //! | `weight`   | what can be told of code from its syntax                                   |
+//! | `names`    | what a call costs, as far as its name tells                                |
+//! | `jumps`    | the ways out of a loop, and code that cannot be seen through               |
 //! | `awaits`   | questions about a body: does it await, does each iteration surely await    |
 //! | `checks`   | the tokens of single checks                                                |
 //! | `strips`   | the tokens of strip-mined loops                                            |
@@ -19,7 +21,9 @@ mod checks;
 mod fragments;
 mod function;
 mod item;
+mod jumps;
 mod loops;
+mod names;
 mod options;
 mod plan;
 mod strips;
@@ -27,6 +31,7 @@ mod weight;
 
 use crate::error;
 use checks::Checks;
+use names::Names;
 use options::Options;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -37,9 +42,10 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn instrument(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let checks = Checks::new(Options::parse(args)?);
+    let options = Options::parse(args)?;
     let mut item = syn::parse2(fragments::open_lets(item))?;
     fragments::enclose(&mut item);
+    let checks = Checks::new(options, Names::of(&item));
     item::instrument(&mut item, &checks)?;
     Ok(item.into_token_stream())
 }

@@ -3,18 +3,18 @@
 //! | loop                                                        | gets                            |
 //! |-------------------------------------------------------------|---------------------------------|
 //! | a literal number of iterations, some microseconds in all    | nothing                         |
-//! | `for`; `while` that counts: simple operations only          | strips of a fixed length, so    |
-//! |                                                             | long that it can be vectorised  |
-//! | other `while` and `loop`, a few simple operations           | strips of 8, which are unrolled |
-//! | more simple operations                                      | strips of a fixed length        |
+//! | simple operations only                                      | strips, so long at first that   |
+//! |                                                             | it can be vectorised            |
+//! | other `while` and `loop`, a few simple operations           | strips of 64                    |
 //! | calls, inner loops, indices that were read from memory      | strips of a length learned from |
 //! |                                                             | time                            |
 //! | `loop` that only macros may end: its type is not known      | a check in each iteration       |
 //!
 //! The option `every` sets the length of all strips.
 
-use super::options::Options;
-use super::weight::{self, Weight};
+use super::checks::Checks;
+use super::jumps::jumps;
+use super::weight::{Weight, literal_count};
 use syn::{Expr, ExprForLoop, ExprLoop, ExprWhile};
 
 /// The checks of one loop.
@@ -43,20 +43,20 @@ pub(crate) enum Stride {
 const STRIP: u64 = 8192;
 /// Below this a loop's body is so short that a check, or counting, would show.
 const TINY: u64 = 24;
-/// What is unrolled.
-const UNROLLED: Plan = Plan::Strips(Stride::Fixed(8));
+/// With short bodies the loops tend to be short, and the check must not be what they begin with.
+const SCAN: Plan = Plan::Strips(Stride::Fixed(64));
 /// Iterations of which nothing is known, and that need no check.
-const FEW: u32 = 8;
+pub(crate) const FEW: u32 = 8;
 const UNKNOWN: Plan = Plan::Strips(Stride::Learned { first: FEW, most: 1024 });
 /// The first strip of loops that may miss the cache each time.
 const SCATTERED: Plan = Plan::Strips(Stride::Learned { first: 256, most: 4096 });
 
-pub(crate) fn for_loop(expr: &ExprForLoop, options: &Options) -> Plan {
-    options.plan().unwrap_or_else(|| {
-        if is_over_soon(expr) {
+pub(crate) fn for_loop(expr: &ExprForLoop, checks: &Checks) -> Plan {
+    checks.options.plan().unwrap_or_else(|| {
+        if is_over_soon(expr, checks) {
             return Plan::Plain;
         }
-        let body = Weight::of_block(&expr.body);
+        let body = checks.names.weigh_block(&expr.body);
         if !body.is_bounded() {
             UNKNOWN
         } else if body.scatters {
@@ -68,19 +68,20 @@ pub(crate) fn for_loop(expr: &ExprForLoop, options: &Options) -> Plan {
 }
 
 /// Whether all iterations together are not more than a strip.
-fn is_over_soon(expr: &ExprForLoop) -> bool {
-    let Some(count) = weight::literal_count(&expr.expr) else { return false };
-    let body = Weight::of_block(&expr.body);
+fn is_over_soon(expr: &ExprForLoop, checks: &Checks) -> bool {
+    let Some(count) = literal_count(&expr.expr) else { return false };
+    let body = checks.names.weigh_block(&expr.body);
     if body.is_bounded() { body.times(count).operations <= STRIP } else { count <= u64::from(FEW) }
 }
 
-pub(crate) fn while_loop(expr: &ExprWhile, options: &Options) -> Plan {
-    options.plan().unwrap_or_else(|| {
+pub(crate) fn while_loop(expr: &ExprWhile, checks: &Checks) -> Plan {
+    checks.options.plan().unwrap_or_else(|| {
         if matches!(&*expr.cond, Expr::Lit(_)) {
             // `while true`, for which the compiler has advice.
             return Plan::Each;
         }
-        let (cond, body) = (Weight::of_expr(&expr.cond), Weight::of_block(&expr.body));
+        let (cond, body) =
+            (checks.names.weigh_expr(&expr.cond), checks.names.weigh_block(&expr.body));
         let all = cond.and(body);
         if !all.is_bounded() {
             UNKNOWN
@@ -94,13 +95,13 @@ pub(crate) fn while_loop(expr: &ExprWhile, options: &Options) -> Plan {
     })
 }
 
-pub(crate) fn endless_loop(expr: &ExprLoop, options: &Options) -> Plan {
-    let jumps = weight::jumps(&expr.body, expr.label.as_ref());
+pub(crate) fn endless_loop(expr: &ExprLoop, checks: &Checks) -> Plan {
+    let jumps = jumps(&expr.body, expr.label.as_ref());
     if jumps.hidden && !jumps.breaks {
-        return if options.plan() == Some(Plan::Plain) { Plan::Plain } else { Plan::Each };
+        return if checks.options.plan() == Some(Plan::Plain) { Plan::Plain } else { Plan::Each };
     }
-    options.plan().unwrap_or_else(|| {
-        let body = Weight::of_block(&expr.body);
+    checks.options.plan().unwrap_or_else(|| {
+        let body = checks.names.weigh_block(&expr.body);
         if !body.is_bounded() {
             UNKNOWN
         } else if body.scatters {
@@ -112,18 +113,19 @@ pub(crate) fn endless_loop(expr: &ExprLoop, options: &Options) -> Plan {
 }
 
 fn short_or_long(weight: Weight) -> Plan {
-    if weight.operations <= TINY { UNROLLED } else { long(weight) }
+    if weight.operations <= TINY { SCAN } else { long(weight) }
 }
 
 /// A multiple of 64, so that strips end where vectors do.
 fn long(weight: Weight) -> Plan {
-    let first = (STRIP / weight.operations.max(1)).clamp(64, 1024) / 64 * 64;
+    let first = (STRIP / weight.operations.max(1)).clamp(1, 1024);
+    let first = if first > 64 { first / 64 * 64 } else { first };
     let first = u32::try_from(first).unwrap_or(1024);
     Plan::Strips(Stride::Learned { first, most: 16 * first })
 }
 
 /// `i < n` and the like: a condition with which the compiler can tell the number of iterations.
-fn counts(cond: &Expr) -> bool {
+pub(crate) fn counts(cond: &Expr) -> bool {
     use syn::BinOp::{Ge, Gt, Le, Lt, Ne};
     let Expr::Binary(cond) = cond else { return false };
     matches!(cond.op, Lt(_) | Le(_) | Gt(_) | Ge(_) | Ne(_))

@@ -24,8 +24,8 @@
 //! ends, without which LLVM does not vectorise it.
 
 use super::checks::{Checks, insert};
-use super::plan::Stride;
-use super::weight::{has_hidden_code_in, is_small, jumps};
+use super::jumps::{has_hidden_code, jumps};
+use super::plan::{self, Stride};
 use crate::settings::generated;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -57,26 +57,37 @@ impl Parts {
         let span = generated(keyword);
         let private = checks.private(span);
         let outer = checks.label(span);
-        let (prologue, stride, short, check) = match stride {
-            Stride::Fixed(iterations) => (
-                TokenStream::new(),
-                quote_spanned!(span=> #iterations),
-                quote_spanned!(span=> #iterations),
-                quote_spanned!(span=> #private::checkpoint();),
-            ),
-            Stride::Learned { first, most } => (
-                quote_spanned!(span=>
-                    static __STRIDE: #private::Stride = #private::Stride::new(#first, #most);
-                    let mut __clock = 0;
-                ),
-                quote_spanned!(span=> __STRIDE.get()),
-                {
-                    let first = first as usize;
-                    quote_spanned!(span=> #first)
-                },
-                quote_spanned!(span=> __clock = __STRIDE.end_strip(__clock);),
-            ),
+        let check = quote_spanned!(span=> #private::checkpoint(););
+        let first = match stride {
+            Stride::Fixed(iterations) => iterations,
+            Stride::Learned { first, .. } => first as usize,
         };
+        let constant = quote_spanned!(span=> #first);
+        let (prologue, stride, check) = match stride {
+            Stride::Fixed(_) => (TokenStream::new(), constant.clone(), check),
+            Stride::Learned { first, most } => {
+                // Loops that are over soon do not even look at what was learned, unless nothing is
+                // known of what they do.
+                let start = if first > plan::FEW {
+                    constant.clone()
+                } else {
+                    quote_spanned!(span=> __STRIDE.get())
+                };
+                (
+                    quote_spanned!(span=>
+                        static __STRIDE: #private::Stride = #private::Stride::new(#first, #most);
+                        let mut __stride = #start;
+                        let mut __clock = 0;
+                    ),
+                    quote_spanned!(span=> __stride),
+                    quote_spanned!(span=>
+                        __clock = __STRIDE.end_strip(__clock);
+                        __stride = __STRIDE.get();
+                    ),
+                )
+            }
+        };
+        let short = constant;
         Parts { span, private, prologue, stride, short, check, outer }
     }
 }
@@ -127,7 +138,7 @@ pub(crate) fn for_loop(checks: &Checks, stride: Stride, expr: &ExprForLoop) -> E
         )
     };
     let is_short = quote_spanned!(at=> #private_there::Strips::is_short(__strips, &__iter, #short));
-    let strips = if is_small(body) {
+    let strips = if is_small(body, checks) {
         let (for_token, in_token) = (expr.for_token, expr.in_token);
         quote_spanned!(span=>
             if #is_short {
@@ -184,7 +195,7 @@ pub(crate) fn while_loop(checks: &Checks, stride: Stride, expr: &ExprWhile) -> E
         )
     } else {
         let while_token = expr.while_token;
-        if jumps(body, label.as_ref()).may_continue() || has_hidden_code_in(cond) {
+        if !plan::counts(cond) || jumps(body, label.as_ref()).may_continue() {
             let mut body = body.clone();
             insert(parse_quote_spanned!(span=> __left -= 1;), &mut body);
             quote_spanned!(span=>
@@ -256,6 +267,12 @@ pub(crate) fn endless_loop(checks: &Checks, stride: Stride, expr: &ExprLoop) -> 
     let attrs = all_outer(attrs);
     let block = quote_spanned!(span=> { #prologue #strips });
     parse_quote!(#(#attrs)* #block)
+}
+
+/// Whether having a body twice costs little, and is possible.
+fn is_small(body: &Block, checks: &Checks) -> bool {
+    let weight = checks.names.weigh_block(body);
+    weight.operations <= 32 && !weight.loops && !has_hidden_code(body)
 }
 
 /// The attributes of a loop, those that stand inside its body included: the body gets another place.

@@ -2,16 +2,17 @@
 //!
 //! Types are not known here, so the answers are estimates that only the choice of a check depends
 //! on, never its correctness. Each errs to the side that checks more often: a call is taken for a
-//! long one unless its name belongs to std's cheap functions.
+//! long one unless `names` knows better.
 
+use super::names::{DIVISION, Names};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    BinOp, Block, Expr, ExprAssign, ExprAsync, ExprBinary, ExprBreak, ExprCall, ExprCast,
-    ExprClosure, ExprConst, ExprContinue, ExprForLoop, ExprIf, ExprIndex, ExprLit, ExprLoop,
-    ExprMatch, ExprMethodCall, ExprParen, ExprRange, ExprRepeat, ExprUnary, ExprWhile, Item, Label,
-    Lifetime, Lit, Macro, Pat, RangeLimits, Stmt, Token, Type,
+    BinOp, Block, Expr, ExprAssign, ExprAsync, ExprBinary, ExprCall, ExprCast, ExprClosure,
+    ExprConst, ExprForLoop, ExprIf, ExprIndex, ExprLit, ExprLoop, ExprMatch, ExprMethodCall,
+    ExprParen, ExprRange, ExprRepeat, ExprUnary, ExprWhile, Item, Lit, Macro, Pat, RangeLimits,
+    Stmt, Token, Type,
 };
 
 /// What a piece of code does.
@@ -30,22 +31,6 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    pub(crate) fn of_block(block: &Block) -> Weight {
-        weigh(|visitor| visitor.visit_block(block))
-    }
-
-    pub(crate) fn of_expr(expr: &Expr) -> Weight {
-        weigh(|visitor| visitor.visit_expr(expr))
-    }
-
-    pub(crate) fn of_stmt(stmt: &Stmt) -> Weight {
-        weigh(|visitor| visitor.visit_stmt(stmt))
-    }
-
-    pub(crate) fn of_pat(pat: &Pat) -> Weight {
-        weigh(|visitor| visitor.visit_pat(pat))
-    }
-
     pub(crate) fn and(self, other: Weight) -> Weight {
         Weight {
             operations: self.operations.saturating_add(other.operations),
@@ -97,146 +82,44 @@ fn literal(expr: &Expr) -> Option<u64> {
     }
 }
 
-/// Whether `body` is so small that having it twice costs little, and contains nothing that must not
-/// be there twice.
-pub(crate) fn is_small(body: &Block) -> bool {
-    let weight = Weight::of_block(body);
-    weight.operations <= 32 && !weight.loops && !has_hidden_code(body)
-}
-
-fn has_hidden_code(body: &Block) -> bool {
-    hidden_code(|hidden| hidden.visit_block(body))
-}
-
-/// Whether an expression contains what must not be there twice.
-pub(crate) fn has_hidden_code_in(expr: &Expr) -> bool {
-    hidden_code(|hidden| hidden.visit_expr(expr))
-}
-
-fn hidden_code(look: impl FnOnce(&mut dyn for<'ast> Visit<'ast>)) -> bool {
-    struct Hidden(bool);
-    impl<'ast> Visit<'ast> for Hidden {
-        fn visit_macro(&mut self, _: &'ast Macro) {
-            self.0 = true;
-        }
-        fn visit_item(&mut self, _: &'ast Item) {
-            self.0 = true;
-        }
-        fn visit_expr_closure(&mut self, _: &'ast ExprClosure) {
-            self.0 = true;
-        }
-        fn visit_expr_async(&mut self, _: &'ast ExprAsync) {
-            self.0 = true;
-        }
-        fn visit_expr_const(&mut self, _: &'ast ExprConst) {
-            self.0 = true;
-        }
-    }
-    let mut hidden = Hidden(false);
-    look(&mut hidden);
-    hidden.0
-}
-
-/// Where the ways out of an iteration of a loop are, but for its end.
-pub(crate) struct Jumps<'a> {
-    label: Option<&'a Label>,
-    /// How many loops inside the loop we are in.
-    depth: usize,
-    /// There is a `break` out of it.
-    pub(crate) breaks: bool,
-    /// There is a `continue` of it.
-    pub(crate) continues: bool,
-    /// There is a macro, which may contain either.
-    pub(crate) hidden: bool,
-}
-
-/// The jumps in `body`, of a loop with this label.
-pub(crate) fn jumps<'a>(body: &Block, label: Option<&'a Label>) -> Jumps<'a> {
-    let mut jumps = Jumps { label, depth: 0, breaks: false, continues: false, hidden: false };
-    jumps.visit_block(body);
-    jumps
-}
-
-impl Jumps<'_> {
-    pub(crate) fn may_break(&self) -> bool {
-        self.breaks || self.hidden
+impl Names {
+    pub(crate) fn weigh_block(&self, block: &Block) -> Weight {
+        self.weigh(|scale| scale.visit_block(block))
     }
 
-    pub(crate) fn may_continue(&self) -> bool {
-        self.continues || self.hidden
+    pub(crate) fn weigh_expr(&self, expr: &Expr) -> Weight {
+        self.weigh(|scale| scale.visit_expr(expr))
     }
 
-    fn is_own(&self, label: Option<&Lifetime>) -> bool {
-        match (label, self.label) {
-            (None, _) => self.depth == 0,
-            (Some(target), Some(own)) => target.ident == own.name.ident,
-            (Some(_), None) => false,
-        }
+    pub(crate) fn weigh_stmt(&self, stmt: &Stmt) -> Weight {
+        self.weigh(|scale| scale.visit_stmt(stmt))
     }
 
-    fn deeper(&mut self, visit: impl FnOnce(&mut Self)) {
-        self.depth += 1;
-        visit(self);
-        self.depth -= 1;
+    pub(crate) fn weigh_pat(&self, pat: &Pat) -> Weight {
+        self.weigh(|scale| scale.visit_pat(pat))
+    }
+
+    fn weigh(&self, visit: impl FnOnce(&mut Scale<'_>)) -> Weight {
+        let mut scale = Scale { weight: Weight::default(), names: self };
+        visit(&mut scale);
+        scale.weight
     }
 }
 
-impl<'ast> Visit<'ast> for Jumps<'_> {
-    fn visit_expr_break(&mut self, expr: &'ast ExprBreak) {
-        self.breaks |= self.is_own(expr.label.as_ref());
-        visit::visit_expr_break(self, expr);
-    }
-
-    fn visit_expr_continue(&mut self, expr: &'ast ExprContinue) {
-        self.continues |= self.is_own(expr.label.as_ref());
-    }
-
-    fn visit_expr_for_loop(&mut self, expr: &'ast ExprForLoop) {
-        self.visit_expr(&expr.expr);
-        self.deeper(|this| this.visit_block(&expr.body));
-    }
-
-    fn visit_expr_while(&mut self, expr: &'ast ExprWhile) {
-        self.deeper(|this| visit::visit_expr_while(this, expr));
-    }
-
-    fn visit_expr_loop(&mut self, expr: &'ast ExprLoop) {
-        self.deeper(|this| visit::visit_expr_loop(this, expr));
-    }
-
-    fn visit_macro(&mut self, _: &'ast Macro) {
-        self.hidden = true;
-    }
-
-    fn visit_expr_closure(&mut self, _: &'ast ExprClosure) {}
-    fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
-    fn visit_expr_const(&mut self, _: &'ast ExprConst) {}
-    fn visit_item(&mut self, _: &'ast Item) {}
-    fn visit_type(&mut self, _: &'ast Type) {}
+struct Scale<'a> {
+    weight: Weight,
+    names: &'a Names,
 }
 
-fn weigh(visit: impl FnOnce(&mut Scale)) -> Weight {
-    let mut scale = Scale::default();
-    visit(&mut scale);
-    scale.0
-}
-
-#[derive(Default)]
-struct Scale(Weight);
-
-impl Scale {
+impl Scale<'_> {
     fn add(&mut self, operations: u64) {
-        self.0.operations = self.0.operations.saturating_add(operations);
+        self.weight.operations = self.weight.operations.saturating_add(operations);
     }
 }
 
-/// What the slow ones weigh: divisions, and functions of libm.
-const DIVISION: u64 = 8;
-const TRANSCENDENTAL: u64 = 32;
-
-impl<'ast> Visit<'ast> for Scale {
+impl<'ast> Visit<'ast> for Scale<'_> {
     fn visit_expr_binary(&mut self, expr: &'ast ExprBinary) {
-        self.0.branches |= matches!(expr.op, BinOp::And(_) | BinOp::Or(_));
+        self.weight.branches |= matches!(expr.op, BinOp::And(_) | BinOp::Or(_));
         self.add(match expr.op {
             BinOp::Div(_) | BinOp::DivAssign(_) | BinOp::Rem(_) | BinOp::RemAssign(_) => DIVISION,
             _ => 1,
@@ -261,48 +144,46 @@ impl<'ast> Visit<'ast> for Scale {
 
     fn visit_expr_index(&mut self, expr: &'ast ExprIndex) {
         self.add(2);
-        self.0.scatters |= reads_memory(&expr.index);
+        self.weight.scatters |= reads_memory(&expr.index);
         visit::visit_expr_index(self, expr);
     }
 
     fn visit_expr_if(&mut self, expr: &'ast ExprIf) {
         self.add(1);
-        self.0.branches = true;
+        self.weight.branches = true;
         visit::visit_expr_if(self, expr);
     }
 
     fn visit_expr_match(&mut self, expr: &'ast ExprMatch) {
         self.add(1);
-        self.0.branches = true;
+        self.weight.branches = true;
         visit::visit_expr_match(self, expr);
     }
 
     fn visit_expr_try(&mut self, expr: &'ast syn::ExprTry) {
         self.add(1);
-        self.0.branches = true;
+        self.weight.branches = true;
         visit::visit_expr_try(self, expr);
     }
 
     fn visit_expr_method_call(&mut self, expr: &'ast ExprMethodCall) {
-        match cost(&expr.method.to_string()) {
+        match self.names.method_call(expr) {
             Some(operations) => self.add(operations),
-            None => self.0.calls = true,
+            None => self.weight.calls = true,
         }
         visit::visit_expr_method_call(self, expr);
     }
 
     fn visit_expr_call(&mut self, expr: &'ast ExprCall) {
-        match called(&expr.func)
-            .and_then(|name| if is_constructor(&name) { Some(1) } else { cost(&name) })
-        {
+        match self.names.call(expr) {
             Some(operations) => self.add(operations),
-            None => self.0.calls = true,
+            None => self.weight.calls = true,
         }
         visit::visit_expr_call(self, expr);
     }
 
     fn visit_expr_await(&mut self, expr: &'ast syn::ExprAwait) {
-        self.0.calls = true;
+        self.weight.calls = true;
         visit::visit_expr_await(self, expr);
     }
 
@@ -315,21 +196,23 @@ impl<'ast> Visit<'ast> for Scale {
     fn visit_expr_for_loop(&mut self, expr: &'ast ExprForLoop) {
         self.visit_expr(&expr.expr);
         match literal_count(&expr.expr) {
-            Some(count) => self.0 = self.0.and(Weight::of_block(&expr.body).times(count)),
+            Some(count) => {
+                self.weight = self.weight.and(self.names.weigh_block(&expr.body).times(count))
+            }
             None => {
-                self.0.loops = true;
+                self.weight.loops = true;
                 self.visit_block(&expr.body);
             }
         }
     }
 
     fn visit_expr_while(&mut self, expr: &'ast ExprWhile) {
-        self.0.loops = true;
+        self.weight.loops = true;
         visit::visit_expr_while(self, expr);
     }
 
     fn visit_expr_loop(&mut self, expr: &'ast ExprLoop) {
-        self.0.loops = true;
+        self.weight.loops = true;
         visit::visit_expr_loop(self, expr);
     }
 
@@ -343,13 +226,13 @@ impl<'ast> Visit<'ast> for Scale {
                 | "debug_assert_ne",
             ) => match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(mac.tokens.clone()) {
                 Ok(arguments) => arguments.iter().take(2).for_each(|expr| {
-                    let weight = Weight::of_expr(expr);
-                    self.0 = self.0.and(weight);
+                    let weight = self.names.weigh_expr(expr);
+                    self.weight = self.weight.and(weight);
                     self.add(1);
                 }),
-                Err(_) => self.0.calls = true,
+                Err(_) => self.weight.calls = true,
             },
-            _ => self.0.calls = true,
+            _ => self.weight.calls = true,
         }
     }
 
@@ -376,53 +259,4 @@ fn reads_memory(index: &Expr) -> bool {
     let mut reads = Reads(false);
     reads.visit_expr(index);
     reads.0
-}
-
-fn called(function: &Expr) -> Option<String> {
-    match function {
-        Expr::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
-        _ => None,
-    }
-}
-
-/// `Some(..)`, `Point(..)`: by convention.
-fn is_constructor(name: &str) -> bool {
-    name.starts_with(char::is_uppercase)
-}
-
-/// What functions and methods of std with this name cost; `None` for names that say nothing.
-fn cost(name: &str) -> Option<u64> {
-    const PREFIXES: &[&str] = &[
-        "wrapping_",
-        "checked_",
-        "saturating_",
-        "overflowing_",
-        "unchecked_",
-        "is_ascii",
-        "to_ascii",
-    ];
-    let cheap = match name {
-        "abs" | "abs_diff" | "signum" | "min" | "max" | "clamp" | "pow" | "powi" | "rem_euclid"
-        | "mul_add" | "floor" | "ceil" | "round" | "fract" | "recip" | "to_radians"
-        | "to_degrees" | "is_nan" | "is_finite" | "is_infinite" | "to_bits" | "from_bits"
-        | "count_ones" | "count_zeros" | "leading_zeros" | "trailing_zeros" | "rotate_left"
-        | "rotate_right" | "swap_bytes" | "reverse_bits" | "to_be" | "to_le" | "to_be_bytes"
-        | "to_le_bytes" | "to_ne_bytes" | "from_be_bytes" | "from_le_bytes" | "from_ne_bytes"
-        | "is_power_of_two" | "next_power_of_two" | "cast" | "len" | "is_empty" | "is_some"
-        | "is_none" | "is_ok" | "is_err" | "unwrap" | "expect" | "unwrap_or"
-        | "unwrap_or_default" | "ok" | "err" | "as_ref" | "as_mut" | "as_slice"
-        | "as_mut_slice" | "as_bytes" | "as_str" | "as_ptr" | "as_mut_ptr" | "get" | "get_mut"
-        | "get_unchecked" | "get_unchecked_mut" | "first" | "last" | "swap" | "take" | "set"
-        | "load" | "store" | "push" | "pop" | "iter" | "iter_mut" | "from" | "into"
-        | "try_from" | "try_into" | "add" | "offset" | "cmp" | "partial_cmp" | "total_cmp"
-        | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "size_of" | "black_box" | "copied"
-        | "split_at" | "split_at_mut" | "as_deref" => 2,
-        "sqrt" => DIVISION,
-        "sin" | "cos" | "tan" | "sin_cos" | "asin" | "acos" | "atan" | "atan2" | "exp" | "exp2"
-        | "ln" | "log" | "log2" | "log10" | "powf" | "hypot" | "cbrt" | "sinh" | "cosh"
-        | "tanh" => TRANSCENDENTAL,
-        _ if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => 2,
-        _ => return None,
-    };
-    Some(cheap)
 }

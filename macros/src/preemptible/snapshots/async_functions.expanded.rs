@@ -17,6 +17,7 @@ async fn sum_all(mut batches: Receiver<Vec<u64>>) -> u64 {
                     1024u32,
                     16384u32,
                 );
+                let mut __stride = 1024usize;
                 let mut __clock = 0;
                 if ::preempt::__private::Strips::is_short(__strips, &__iter, 1024usize) {
                     for value in __iter {
@@ -24,7 +25,7 @@ async fn sum_all(mut batches: Receiver<Vec<u64>>) -> u64 {
                     }
                 } else {
                     loop {
-                        let mut __left = __STRIDE.get();
+                        let mut __left = __stride;
                         for value in ::preempt::__private::Strips::next(
                             __strips,
                             &mut __iter,
@@ -40,6 +41,7 @@ async fn sum_all(mut batches: Receiver<Vec<u64>>) -> u64 {
                             break;
                         }
                         __clock = __STRIDE.end_strip(__clock);
+                        __stride = __STRIDE.get();
                     }
                 };
             }
@@ -61,6 +63,7 @@ async fn never_awaits(values: Vec<u64>) -> u64 {
                 8u32,
                 1024u32,
             );
+            let mut __stride = __STRIDE.get();
             let mut __clock = 0;
             if ::preempt::__private::Strips::is_short(__strips, &__iter, 8usize) {
                 for value in __iter {
@@ -68,7 +71,7 @@ async fn never_awaits(values: Vec<u64>) -> u64 {
                 }
             } else {
                 loop {
-                    let mut __left = __STRIDE.get();
+                    let mut __left = __stride;
                     for value in ::preempt::__private::Strips::next(
                         __strips,
                         &mut __iter,
@@ -84,6 +87,7 @@ async fn never_awaits(values: Vec<u64>) -> u64 {
                         break;
                     }
                     __clock = __STRIDE.end_strip(__clock);
+                    __stride = __STRIDE.get();
                 }
             };
         }

@@ -2,7 +2,7 @@ fn first_power_above(limit: u64) -> u64 {
     let mut power = 1;
     {
         'strips0: loop {
-            let mut __left = 8usize;
+            let mut __left = 64usize;
             #[allow(unreachable_code)]
             break 'strips0 (loop {
                 if __left == 0 {
@@ -25,14 +25,16 @@ fn serve(requests: &Requests) -> ! {
             8u32,
             1024u32,
         );
+        let mut __stride = __STRIDE.get();
         let mut __clock = 0;
         loop {
-            let mut __left = __STRIDE.get();
+            let mut __left = __stride;
             while __left != 0 {
                 __left -= 1;
                 answer(requests.next());
             }
             __clock = __STRIDE.end_strip(__clock);
+            __stride = __STRIDE.get();
         }
     }
 }

@@ -11,6 +11,7 @@ fn sum(values: &[u32]) -> u32 {
                 1024u32,
                 16384u32,
             );
+            let mut __stride = 1024usize;
             let mut __clock = 0;
             if ::preempt::__private::Strips::is_short(__strips, &__iter, 1024usize) {
                 for value in __iter {
@@ -18,7 +19,7 @@ fn sum(values: &[u32]) -> u32 {
                 }
             } else {
                 loop {
-                    let mut __left = __STRIDE.get();
+                    let mut __left = __stride;
                     for value in ::preempt::__private::Strips::next(
                         __strips,
                         &mut __iter,
@@ -34,6 +35,7 @@ fn sum(values: &[u32]) -> u32 {
                         break;
                     }
                     __clock = __STRIDE.end_strip(__clock);
+                    __stride = __STRIDE.get();
                 }
             };
         }
@@ -54,6 +56,7 @@ fn find(words: &[String], wanted: &str) -> Option<usize> {
                 8u32,
                 1024u32,
             );
+            let mut __stride = __STRIDE.get();
             let mut __clock = 0;
             if ::preempt::__private::Strips::is_short(__strips, &__iter, 8usize) {
                 'search: for (i, word) in __iter {
@@ -64,7 +67,7 @@ fn find(words: &[String], wanted: &str) -> Option<usize> {
                 }
             } else {
                 'strips0: loop {
-                    let mut __left = __STRIDE.get();
+                    let mut __left = __stride;
                     let mut __strip = ::preempt::__private::Strips::next(
                         __strips,
                         &mut __iter,
@@ -81,6 +84,7 @@ fn find(words: &[String], wanted: &str) -> Option<usize> {
                                     break 'strips0;
                                 }
                                 __clock = __STRIDE.end_strip(__clock);
+                                __stride = __STRIDE.get();
                                 continue 'strips0;
                             }
                             ::preempt::__private::Some((i, word)) => {
@@ -118,9 +122,10 @@ fn nest(rows: &[Vec<f64>]) -> f64 {
                 8u32,
                 1024u32,
             );
+            let mut __stride = __STRIDE.get();
             let mut __clock = 0;
             loop {
-                let mut __left = __STRIDE.get();
+                let mut __left = __stride;
                 for row in ::preempt::__private::Strips::next(
                     __strips,
                     &mut __iter,
@@ -139,6 +144,7 @@ fn nest(rows: &[Vec<f64>]) -> f64 {
                                 1024u32,
                                 16384u32,
                             );
+                            let mut __stride = 1024usize;
                             let mut __clock = 0;
                             if ::preempt::__private::Strips::is_short(
                                 __strips,
@@ -150,7 +156,7 @@ fn nest(rows: &[Vec<f64>]) -> f64 {
                                 }
                             } else {
                                 loop {
-                                    let mut __left = __STRIDE.get();
+                                    let mut __left = __stride;
                                     for cell in ::preempt::__private::Strips::next(
                                         __strips,
                                         &mut __iter,
@@ -166,6 +172,7 @@ fn nest(rows: &[Vec<f64>]) -> f64 {
                                         break;
                                     }
                                     __clock = __STRIDE.end_strip(__clock);
+                                    __stride = __STRIDE.get();
                                 }
                             };
                         }
@@ -175,6 +182,7 @@ fn nest(rows: &[Vec<f64>]) -> f64 {
                     break;
                 }
                 __clock = __STRIDE.end_strip(__clock);
+                __stride = __STRIDE.get();
             };
         }
     }

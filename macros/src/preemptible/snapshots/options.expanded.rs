@@ -61,10 +61,11 @@ fn with_a_skipped_loop(mut n: u64) -> u64 {
             896u32,
             14336u32,
         );
+        let mut __stride = 896usize;
         let mut __clock = 0;
         let mut __goes_on: bool = n > 10;
         loop {
-            let mut __left = __STRIDE.get();
+            let mut __left = __stride;
             while (__left != 0) & __goes_on {
                 __left -= 1;
                 let () = {
@@ -76,6 +77,7 @@ fn with_a_skipped_loop(mut n: u64) -> u64 {
                 break;
             }
             __clock = __STRIDE.end_strip(__clock);
+            __stride = __STRIDE.get();
         }
     }
     n

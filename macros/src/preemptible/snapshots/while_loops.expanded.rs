@@ -5,10 +5,11 @@ fn sum(values: &[u32]) -> u32 {
             1024u32,
             16384u32,
         );
+        let mut __stride = 1024usize;
         let mut __clock = 0;
         let mut __goes_on: bool = i < values.len();
         loop {
-            let mut __left = __STRIDE.get();
+            let mut __left = __stride;
             while (__left != 0) & __goes_on {
                 __left -= 1;
                 let () = {
@@ -21,6 +22,7 @@ fn sum(values: &[u32]) -> u32 {
                 break;
             }
             __clock = __STRIDE.end_strip(__clock);
+            __stride = __STRIDE.get();
         }
     }
     sum
@@ -30,7 +32,7 @@ fn collatz(mut n: u64) -> u32 {
     {
         let mut __goes_on: bool = n != 1;
         loop {
-            let mut __left = 8usize;
+            let mut __left = 64usize;
             while (__left != 0) & __goes_on {
                 __left -= 1;
                 let () = {
@@ -51,7 +53,7 @@ fn drain(queue: &mut Vec<u32>) -> u32 {
     let mut sum = 0;
     {
         'strips0: loop {
-            let mut __left = 8usize;
+            let mut __left = 64usize;
             let () = loop {
                 if __left == 0 {
                     ::preempt::__private::checkpoint();
