@@ -8,6 +8,7 @@ mod handle;
 mod id;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
+pub use crate::observe::{Frame, Origin, Outcome, Stall};
 pub(crate) use block_on::is_block_on_waker;
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};

@@ -111,7 +111,7 @@ impl Task {
         header
     }
 
-    fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         // SAFETY: this reference keeps the header alive.
         unsafe { self.0.as_ref() }
     }
@@ -122,10 +122,7 @@ impl Task {
 
     /// What it was called by `Builder::name`.
     fn name(&self) -> Option<&str> {
-        // SAFETY: this reference keeps the task alive.
-        let name = unsafe { (self.header().vtable.name)(self.0) };
-        // SAFETY: the name is as old as the task and never changes.
-        name.map(|name| unsafe { name.as_ref() })
+        self.header().name()
     }
 
     /// The text of a handle for `Debug`.
