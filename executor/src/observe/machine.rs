@@ -10,6 +10,8 @@ pub(crate) struct Place {
     /// Address of the variable in which the code that runs on it notes its task. May be out of date,
     /// so that only the kernel may read it (`kernel.rs`).
     task: AtomicUsize,
+    /// Likewise of the variable that says whether a switch is under way.
+    switching: AtomicUsize,
     /// The kernel thread, of a machine without fibers.
     thread: AtomicUsize,
     /// How many polls have lost their processor to the monitor here.
@@ -20,6 +22,7 @@ impl Place {
     /// The calling thread or fiber is on the machine.
     pub(crate) fn arrive(&self) {
         self.task.store(context::current_task_place(), Relaxed);
+        self.switching.store(preempt_fiber::injecting_place(), Relaxed);
         #[cfg(target_os = "linux")]
         if preempt_fiber::current().is_none() {
             // SAFETY: asks for a number.
@@ -30,6 +33,10 @@ impl Place {
 
     pub(crate) fn task(&self) -> usize {
         self.task.load(Relaxed)
+    }
+
+    pub(crate) fn switching(&self) -> usize {
+        self.switching.load(Relaxed)
     }
 
     /// The thread, if the machine has no fibers.

@@ -11,10 +11,14 @@
 //! * `who.rs`: which task; `symbols.rs`: functions, files and lines.
 //! * `stall.rs`: when a long poll is worth a report; `verdict.rs`: what to do about it; `reporter.rs`:
 //!   the thread that writes it.
+//! * `dump.rs`: where all tasks are; `quit.rs`: showing that at SIGQUIT.
 //!
 //! Nothing here is on the way of a task that gives way in time.
 
+mod dump;
 mod machine;
+#[cfg(unix)]
+mod quit;
 mod reporter;
 mod stall;
 mod symbols;
@@ -34,7 +38,11 @@ mod who;
 #[path = "probe_missing.rs"]
 mod probe;
 
+pub use dump::{DumpedTask, TaskDump, TaskState};
 pub(crate) use machine::Place;
+pub(crate) use probe::Paused;
+#[cfg(unix)]
+pub(crate) use quit::DumpOnQuit;
 pub use stall::{Outcome, Stall};
 pub(crate) use stall::{Stalls, is_spared, note_resumption, note_suspension};
 pub use symbols::{Frame, Origin};

@@ -23,9 +23,10 @@ use super::who::Who;
 use crate::context;
 use crate::preempt;
 use crate::scheduler::{Machine, Scheduler};
+use crate::task::TaskHeader;
 use preempt_fiber::Stack;
 use std::cell::UnsafeCell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::*};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,6 +40,7 @@ const REFUSED: u32 = 5;
 
 /// How long an answer is waited for: on a busy machine a thread may have no processor for a while.
 const PATIENCE: Duration = Duration::from_millis(100);
+const ASK_AGAIN: Duration = Duration::from_millis(2);
 /// In the middle of a switch there is no answer; a moment later there is.
 const TRIES: u32 = 5;
 
@@ -84,6 +86,42 @@ impl Capture {
             }
         }
         addresses
+    }
+}
+
+/// Where a suspended poll is, noted by itself.
+pub(crate) struct Paused {
+    registers: Registers,
+    stack: Stack,
+    task: Option<NonNull<TaskHeader>>,
+    pub(crate) since: Instant,
+}
+
+// SAFETY: the pointer is used under the contract of `look` only.
+unsafe impl Send for Paused {}
+
+impl Paused {
+    /// The calling function is about to be left, and not to return before the poll goes on.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        Paused {
+            registers: Registers::here(),
+            stack: preempt_fiber::current().map_or(Stack { lo: 0, hi: 0 }, |fiber| fiber.stack()),
+            task: context::current_task().map(NonNull::from),
+            since: Instant::now(),
+        }
+    }
+
+    /// Copies its stack. Allocates nothing.
+    ///
+    /// # Safety
+    /// The poll is suspended where this was made, and is not resumed meanwhile.
+    pub(crate) unsafe fn look(&self, into: &mut Capture) {
+        // SAFETY: the caller's contract.
+        unsafe { into.stack.copy(self.registers, self.stack) };
+        // SAFETY: the poll's reference keeps the task alive until the poll ends.
+        into.who = self.task.map(|task| Who::of(unsafe { task.as_ref() }));
+        into.activity = Activity::Runs;
     }
 }
 
@@ -163,6 +201,13 @@ pub(crate) fn look_at(scheduler: &Scheduler, machine: &Machine) -> Option<Captur
 
 fn look_at_sleeper(scheduler: &Scheduler, machine: &Machine, thread: usize) -> Option<Capture> {
     let found = kernel::asleep(thread)?;
+    // With the kernel backend, the thread of a fiber that is left sleeps, and looks as if it were in a
+    // poll.
+    let mut switching = [0; size_of::<u32>()];
+    let can_tell = kernel::read_memory(machine.place().switching(), &mut switching) > 0;
+    if !can_tell || switching != [0; 4] {
+        return None;
+    }
     let task = kernel::read_word(machine.place().task());
     let mut capture = Capture::new();
     capture.stack.copy_with(Registers::at(found.pc, found.sp), kernel::read_memory);
@@ -170,7 +215,9 @@ fn look_at_sleeper(scheduler: &Scheduler, machine: &Machine, thread: usize) -> O
     let task = task.filter(|&task| task != 0).and_then(|task| scheduler.registry.find(task));
     capture.who = task.map(|task| Who::of(task.header()));
     // If it has not moved, it was there all the time.
-    (kernel::asleep(thread) == Some(found)).then_some(capture)
+    let has_stayed =
+        kernel::asleep(thread) == Some(found) && machine.kernel_thread() == Some(thread);
+    has_stayed.then_some(capture)
 }
 
 /// By a signal.
@@ -184,8 +231,7 @@ fn ask(machine: &Machine) -> Option<Capture> {
     probe.machine.store(ptr::from_ref(machine).cast_mut(), Relaxed);
     // Release: pairs with the handler's acquire.
     probe.state.store(ASKED, Release);
-    let is_sent = preempt::ask(machine, ptr::from_ref(probe).expose_provenance());
-    let is_full = is_sent && wait_for_answer(probe);
+    let is_full = wait_for_answer(probe, machine);
     if !is_full && probe.state.compare_exchange(ASKED, CLAIMED, Acquire, Relaxed).is_err() {
         // The handler is at work after all: it is done in a moment.
         while probe.state.load(Acquire) == WRITING {
@@ -200,16 +246,28 @@ fn ask(machine: &Machine) -> Option<Capture> {
     answer
 }
 
-fn wait_for_answer(probe: &Probe) -> bool {
+/// Asks, and waits. Asks again now and then: of several signals that wait for a thread the system keeps
+/// one, and that may be the monitor's.
+fn wait_for_answer(probe: &Probe, machine: &Machine) -> bool {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(10);
+    let mut asked: Option<Instant> = None;
     loop {
         match probe.state.load(Acquire) {
             FULL => return true,
             REFUSED => return false,
             _ if Instant::now() >= deadline => return false,
-            _ => thread::sleep(pause),
+            _ => {}
         }
+        if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+            let is_awake = |thread| kernel::asleep(thread).is_none();
+            let mark = ptr::from_ref(probe).expose_provenance();
+            if !machine.kernel_thread().is_some_and(is_awake) || !preempt::ask(machine, mark) {
+                return false;
+            }
+            asked = Some(Instant::now());
+        }
+        thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(1));
     }
 }

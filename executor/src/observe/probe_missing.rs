@@ -3,6 +3,7 @@
 use super::who::Who;
 use crate::context;
 use crate::scheduler::{Machine, Scheduler};
+use std::time::Instant;
 
 /// Whose stack it would be.
 pub(crate) struct Capture {
@@ -29,6 +30,25 @@ impl Capture {
 
     pub(crate) fn addresses(&self) -> Vec<usize> {
         Vec::new()
+    }
+}
+
+/// Where a suspended poll is, noted by itself.
+pub(crate) struct Paused {
+    who: Option<Who>,
+    pub(crate) since: Instant,
+}
+
+impl Paused {
+    /// The calling function is about to be left.
+    pub(crate) fn here() -> Self {
+        Paused { who: context::current_task().map(Who::of), since: Instant::now() }
+    }
+
+    /// # Safety
+    /// None is needed here.
+    pub(crate) unsafe fn look(&self, into: &mut Capture) {
+        into.who = self.who;
     }
 }
 

@@ -122,8 +122,10 @@ impl Work {
                 continue;
             }
             let capture = probe::look_at(scheduler, &lost.machine);
-            // What was seen is another poll's if this one has ended meanwhile.
-            if lost.goes_on() {
+            // What was seen is another poll's if this one has ended meanwhile, or none if the machine was
+            // in the middle of a switch.
+            let is_in_task = capture.as_ref().is_none_or(|capture| capture.who.is_some());
+            if lost.goes_on() && is_in_task {
                 let ran = lost.at.elapsed();
                 self.report(scheduler, stalls, capture.as_ref(), ran, Outcome::HandedOff);
             }

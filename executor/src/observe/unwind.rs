@@ -4,8 +4,8 @@
 use super::stack::{Copied, RBP, RSP, Registers};
 use crate::preempt::unwind::{Bytes, Described, Object};
 use gimli::{
-    CfaRule, EvaluationResult, Location, RegisterRule, UnwindContext, UnwindExpression, Value,
-    X86_64,
+    CfaRule, EvaluationResult, Location, RegisterRule, UnwindContext, UnwindExpression,
+    UnwindTableRow, Value, X86_64,
 };
 
 /// A frame without a known frame pointer is looked for in so many words.
@@ -110,24 +110,60 @@ impl Unwinder {
         let Described { entry, table, bases } = described;
         let address = instruction as u64;
         let row = entry.unwind_info_for_address(table, bases, &mut self.context, address);
-        let register = row.ok().map(|row| row.cfa().clone());
-        matches!(register, Some(CfaRule::RegisterAndOffset { register: X86_64::RBP, .. }))
+        row.is_ok_and(is_by_frame_pointer)
     }
 
     /// Where a function has its frame, whose frame pointer is not known (the kernel does not tell it of
-    /// a thread that sleeps): there its caller's frame pointer lies, and above that the return address,
-    /// which follows a call of the function. What else there is on the stack may look like that, of an
-    /// earlier call from the same caller; then the line is that of the earlier call.
+    /// a thread that sleeps): there its caller's frame pointer lies, and above that the return address.
+    /// It is where the function's first instructions have put it; if they are not as usual, where there
+    /// is a return address behind a call of just this function.
     fn frame_of(&mut self, described: &Described, sp: usize, stack: &Copied) -> Option<usize> {
-        let function = described.entry.initial_address() as usize;
-        let candidates = || (0..MOST_FRAME_WORDS).map(|word| sp + word * size_of::<usize>());
-        let mut find = |is_call: fn(&Object, usize, usize) -> bool| {
-            candidates().find(|frame| {
-                let address = stack.word(frame + size_of::<usize>()).unwrap_or(0);
-                self.object(address).is_some_and(|object| is_call(object, address, function))
-            })
+        let return_address = |frame: usize| stack.word(frame + size_of::<usize>()).unwrap_or(0);
+        let usual = self.frame_bytes(described).map(|bytes| sp + bytes);
+        let is_usual = |frame: &usize| {
+            let address = return_address(*frame);
+            self.object(address).is_some_and(|object| is_call(object, address))
         };
-        find(is_call_of).or_else(|| find(is_indirect_call))
+        if let Some(frame) = usual.filter(is_usual) {
+            return Some(frame);
+        }
+        let function = described.entry.initial_address() as usize;
+        (0..MOST_FRAME_WORDS).map(|word| sp + word * size_of::<usize>()).find(|frame| {
+            let address = return_address(*frame);
+            self.object(address).is_some_and(|object| is_call_of(object, address, function))
+        })
+    }
+
+    /// How far below the frame the stack pointer is, after the function's first instructions: they save
+    /// registers, of which the table tells, and make room for variables, of which it does not.
+    fn frame_bytes(&mut self, described: &Described) -> Option<usize> {
+        let Described { entry, table, bases } = described;
+        let mut rows = entry.rows(table, bases, &mut self.context).ok()?;
+        let mut begin = None;
+        while let Ok(Some(row)) = rows.next_row() {
+            let lowest = |row: &UnwindTableRow<usize>| {
+                let saved = row.registers().filter_map(|(_, rule)| match rule {
+                    RegisterRule::Offset(offset) => Some(*offset),
+                    _ => None,
+                });
+                saved.min()
+            };
+            // The first row that has all saved registers.
+            if is_by_frame_pointer(row) {
+                match (begin, lowest(row)) {
+                    (Some((_, before)), Some(now)) if before <= now => {}
+                    (_, Some(now)) => begin = Some((row.start_address() as usize, now)),
+                    _ => {}
+                }
+            }
+        }
+        let (address, lowest) = begin?;
+        let object = self.object(address)?;
+        let room = room_made(object.code_before::<7>(address)?)
+            .or_else(|| room_made_from(object.code_before::<7>(address + 7)?))
+            .unwrap_or(0);
+        // The frame is two words below the caller's stack pointer, which the offsets are from.
+        usize::try_from(-lowest).ok()?.checked_sub(2 * size_of::<usize>())?.checked_add(room)
     }
 
     fn object(&mut self, address: usize) -> Option<&Object> {
@@ -155,16 +191,33 @@ fn is_call_of(object: &Object, return_address: usize, function: usize) -> bool {
     }
 }
 
-/// Whether the code before a return address calls what a register or memory says.
-fn is_indirect_call(object: &Object, return_address: usize, _function: usize) -> bool {
-    let is_call = |code: &[u8]| code[0] == 0xff && code[1] >> 3 & 0b111 == 0b010;
+/// Whether the code before a return address is a call.
+fn is_call(object: &Object, return_address: usize) -> bool {
+    let is_indirect = |code: &[u8]| code[0] == 0xff && code[1] >> 3 & 0b111 == 0b010;
     let Some(code) = object.code_before::<7>(return_address) else { return false };
-    // With an address of four bytes or of one, with and without an index; with none.
-    is_call(&code[0..])
-        || is_call(&code[1..])
-        || is_call(&code[3..])
-        || is_call(&code[4..])
-        || is_call(&code[5..])
+    // By an offset; by a register or memory, whose address is of up to seven bytes in all.
+    code[2] == 0xe8 || [0, 1, 3, 4, 5].iter().any(|&start| is_indirect(&code[start..]))
+}
+
+fn is_by_frame_pointer(row: &UnwindTableRow<usize>) -> bool {
+    matches!(row.cfa(), CfaRule::RegisterAndOffset { register: X86_64::RBP, .. })
+}
+
+/// How much room code makes whose last instruction is `sub rsp, ..`.
+fn room_made(code: [u8; 7]) -> Option<usize> {
+    match code {
+        [_, _, _, 0x48, 0x83, 0xec, bytes] => Some(bytes.into()),
+        _ => room_made_from(code).filter(|_| code[1] == 0x81),
+    }
+}
+
+/// How much room code makes whose first instruction is `sub rsp, ..`.
+fn room_made_from(code: [u8; 7]) -> Option<usize> {
+    match code {
+        [0x48, 0x83, 0xec, bytes, ..] => Some(bytes.into()),
+        [0x48, 0x81, 0xec, bytes @ ..] => usize::try_from(u32::from_le_bytes(bytes)).ok(),
+        _ => None,
+    }
 }
 
 /// The value of an expression. That of a register's rule begins with the frame's address on its stack.
@@ -202,5 +255,52 @@ fn evaluate(
     match evaluation.as_result().last()?.location {
         Location::Address { address } => Some(address as usize),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::kernel;
+    use crate::observe::symbols::Symbols;
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// Functions of the standard library have frame pointers, and the kernel does not tell them.
+    #[test]
+    fn a_thread_that_sleeps_is_unwound_without_its_registers() {
+        #[inline(never)]
+        fn sleeps_here() {
+            thread::sleep(Duration::from_millis(700));
+        }
+        let (tell, told) = channel();
+        let sleeper = thread::spawn(move || {
+            // SAFETY: asks for a number.
+            tell.send(unsafe { libc::gettid() }).unwrap();
+            sleeps_here();
+        });
+        let thread = usize::try_from(told.recv().unwrap()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let is_sleep = |found: &kernel::Asleep| {
+            found.system_call.and_then(kernel::name_of) == Some("clock_nanosleep")
+        };
+        let found = loop {
+            match kernel::asleep(thread).filter(is_sleep) {
+                Some(found) => break found,
+                None => assert!(Instant::now() < deadline),
+            }
+        };
+        let mut stack = Copied::new();
+        stack.copy_with(Registers::at(found.pc, found.sp), kernel::read_memory);
+        let frames = Symbols::default().frames(&Unwinder::new().walk(&stack));
+        let functions: Vec<_> =
+            frames.iter().filter_map(|frame| frame.function.as_deref()).collect();
+        println!("{functions:#?}");
+        let has = |name: &str| functions.iter().any(|function| function.ends_with(name));
+        assert!(has("functions::sleep"));
+        assert!(has("sleeps_here"));
+        assert!(has("clone3"), "to the end");
+        sleeper.join().unwrap();
     }
 }

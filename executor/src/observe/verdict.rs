@@ -60,7 +60,8 @@ pub(super) fn pass(stall: &mut Stall, activity: Activity) {
     }
 }
 
-fn blocked_in(frames: &[Frame], system_call: Option<i64>) -> (String, &'static str) {
+/// What a poll is blocked in, and what to do instead.
+pub(super) fn blocked_in(frames: &[Frame], system_call: Option<i64>) -> (String, &'static str) {
     let call = system_call.and_then(system_call_name);
     let in_call = match (call, system_call) {
         (Some(name), _) => format!("the system call `{name}`"),
@@ -83,8 +84,8 @@ fn blocked_in(frames: &[Frame], system_call: Option<i64>) -> (String, &'static s
 fn remedy_for_computing(frames: &[Frame]) -> String {
     match symbols::guilty(frames) {
         Some(frame @ Frame { origin: Origin::Program, .. }) => format!(
-            "put `#[preempt::preemptible]` on {}, or call `preempt::checkpoint()` in its loop, and it \
-             gives way when it is asked; or move the work to `preempt::task::spawn_blocking`",
+            "put `#[preempt::preemptible]` on {}, or on the caller that has the loop, and it gives way \
+             when it is asked; or move the work to `preempt::task::spawn_blocking`",
             function_of(frame).unwrap_or_else(|| "the function".to_owned())
         ),
         _ => "move the work to `preempt::task::spawn_blocking`".to_owned(),

@@ -75,6 +75,7 @@ impl Builder {
             on_thread_stop: None,
             stall_threshold: None,
             on_stall: None,
+            dump_on_quit: false,
             start_paused: false,
         };
         Builder { config, workers: None, stall_report: true }
@@ -191,6 +192,14 @@ impl Builder {
     /// on a thread of its own, and may take its time.
     pub fn on_stall(&mut self, hook: impl Fn(&Stall) + Send + Sync + 'static) -> &mut Self {
         self.config.on_stall = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether the signal SIGQUIT (ctrl-\) shows on standard error where all tasks are, see
+    /// [`Handle::dump`](super::Handle::dump), instead of ending the process. The default is `false`. Has
+    /// no effect where there is no such signal.
+    pub fn dump_on_sigquit(&mut self, on: bool) -> &mut Self {
+        self.config.dump_on_quit = on;
         self
     }
 

@@ -60,6 +60,7 @@ pub(crate) struct Config {
     /// How long a poll may keep others waiting before it is reported; `None`: none is.
     pub(crate) stall_threshold: Option<Duration>,
     pub(crate) on_stall: Option<StallHook>,
+    pub(crate) dump_on_quit: bool,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,
 }

@@ -35,6 +35,8 @@ pub(super) struct Detached {
     pub(super) preemption: Preemption,
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
+    /// Where it is.
+    pub(super) at: observe::Paused,
 }
 
 /// What has stopped a poll.
@@ -59,8 +61,9 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
+        let at = observe::Paused::here();
         let publish = move |suspended| {
-            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by });
+            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by, at });
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();

@@ -173,6 +173,8 @@ pub(crate) struct Machines {
 #[derive(Default)]
 struct Roll {
     spare: Vec<Arc<Machine>>,
+    /// All that were made.
+    all: Vec<Weak<Machine>>,
     /// Threads that have not ended.
     alive: usize,
     closed: bool,
@@ -213,6 +215,7 @@ impl Machines {
             move || live(scheduler, machine, fiber)
         };
         scheduler.config.thread_builder().spawn(body)?;
+        self.roll.lock().all.push(Arc::downgrade(&machine));
         Ok(machine)
     }
 
@@ -254,6 +257,11 @@ impl Machines {
             }
         }
         true
+    }
+
+    /// All that there are.
+    pub(crate) fn all(&self) -> Vec<Arc<Machine>> {
+        self.roll.lock().all.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// How many threads there are.

@@ -35,7 +35,7 @@ use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
 use crate::netpoll::Netpoll;
-use crate::observe::Stalls;
+use crate::observe::{Paused, Stalls};
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor, Id};
@@ -257,6 +257,14 @@ impl Scheduler {
     /// How many polls are detached.
     pub(crate) fn detached_polls(&self) -> usize {
         self.background.detached()
+    }
+
+    /// Looks at all polls that are detached. `look` waits for nobody, and is told where each is; the
+    /// poll stays there meanwhile.
+    pub(crate) fn inspect_detached(&self, mut look: impl FnMut(&Paused)) {
+        self.background.inspect_detached(|detached| look(&detached.at));
+        // Whoever looked for work meanwhile may have missed one.
+        self.wake_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -48,6 +48,7 @@ pub mod futures {
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
+pub(crate) use state::Phase;
 use state::Wake;
 use std::fmt;
 use std::future::Future;
@@ -118,6 +119,11 @@ impl Task {
 
     pub(crate) fn id(&self) -> Id {
         self.header().id
+    }
+
+    /// What it is at.
+    pub(crate) fn phase(&self) -> Phase {
+        self.header().state.phase()
     }
 
     /// What it was called by `Builder::name`.

@@ -59,6 +59,22 @@ impl Registry {
         removed
     }
 
+    /// All live tasks. Holds up whoever spawns or ends one, a shard at a time.
+    pub(crate) fn all(&self) -> Vec<Task> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            // Before the lock: nothing is to be allocated under it for long.
+            all.reserve(self.len() / self.shards.len() + 64);
+            let shard = shard.lock();
+            let mut next = shard.first;
+            while let Some(header) = next {
+                all.push(shard.share(header));
+                next = links(header).next;
+            }
+        }
+        all
+    }
+
     /// The task at an address, if one lives there.
     pub(crate) fn find(&self, address: usize) -> Option<Task> {
         self.shards.iter().find_map(|shard| {
