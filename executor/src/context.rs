@@ -15,18 +15,19 @@ use crate::preempt;
 use crate::runtime::{Config, Handle};
 use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint};
 use crate::sync::Critical;
-use crate::task::{Id, Preemption};
+use crate::task::{Id, Preemption, TaskHeader};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Backend;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 thread_local! {
     static SEAT: Cell<*const Seat> = const { Cell::new(ptr::null()) };
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
     static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
-    static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    static TASK: AtomicPtr<TaskHeader> = const { AtomicPtr::new(ptr::null_mut()) };
     static PREEMPTION: Cell<Preemption> = const { Cell::new(Preemption::Forced) };
     static SIGNAL_MASK: Cell<u64> = const { Cell::new(0) };
     static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
@@ -76,6 +77,7 @@ pub(crate) struct Seated {
 /// Makes `seat` the thread's seat. The guard must go before the seat moves or goes.
 pub(crate) fn sit(seat: &Seat) -> Seated {
     checkpoint::install(on_checkpoint);
+    seat.machine().note_place();
     Seated {
         previous_seat: SEAT.replace(seat),
         _entered: enter(Handle::of(seat.scheduler())),
@@ -102,7 +104,9 @@ pub(crate) fn reseat() {
     let machine = ptr::with_exposed_provenance::<Machine>(fiber.machine_token());
     // SAFETY: the token is the address of the machine that this runs on, which lives as long as
     // its thread.
-    SEAT.set(unsafe { &*machine }.seat());
+    let machine = unsafe { &*machine };
+    SEAT.set(machine.seat());
+    machine.note_place();
 }
 
 /// Calls `f` with this thread's seat, if it has one. In a poll only inside a [`Critical`] stretch:
@@ -194,25 +198,41 @@ pub(crate) fn blocked_by() -> BlockedBy {
 
 /// Ends a stay in a task.
 pub(crate) struct InTask {
-    previous: Option<Id>,
+    previous: *mut TaskHeader,
 }
 
-/// Notes which task's code runs.
-pub(crate) fn enter_task(id: Id) -> InTask {
-    InTask { previous: TASK.try_with(|task| task.replace(Some(id))).unwrap_or(None) }
+/// Notes which task's code runs. The guard must go before the task does.
+pub(crate) fn enter_task(task: &TaskHeader) -> InTask {
+    let entered = ptr::from_ref(task).cast_mut();
+    // Load and store: only this thread writes it.
+    let previous = TASK.with(|task| {
+        let previous = task.load(Relaxed);
+        task.store(entered, Relaxed);
+        previous
+    });
+    InTask { previous }
 }
 
 impl Drop for InTask {
     fn drop(&mut self) {
-        let previous = self.previous;
-        // The variable may be gone when a task is dropped by a thread-local's destructor.
-        TASK.try_with(|task| task.set(previous)).unwrap_or(());
+        TASK.with(|task| task.store(self.previous, Relaxed));
     }
 }
 
 /// The task whose code runs on this thread.
 pub(crate) fn task() -> Option<Id> {
-    TASK.try_with(Cell::get).ok().flatten()
+    current_task().map(TaskHeader::id)
+}
+
+/// The task whose code runs on this thread. Signal-safe. Not to be kept until it is left.
+pub(crate) fn current_task() -> Option<&'static TaskHeader> {
+    // SAFETY: the task outlives the guard that takes its address out of here again.
+    unsafe { TASK.with(|task| task.load(Relaxed)).as_ref() }
+}
+
+/// Where the calling thread or fiber keeps the address of the task whose code it runs.
+pub(crate) fn current_task_place() -> usize {
+    TASK.with(|task| ptr::from_ref(task).expose_provenance())
 }
 
 /// Whether a task of this scheduler is being polled on this thread.

@@ -13,6 +13,7 @@
 //! | [`fs`] | files and directories |
 //! | `signal`, `process` | signals of the operating system; child processes (Unix) |
 //! | `blocking` | threads for `spawn_blocking` |
+//! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
 //! | `context` | what a thread knows about where it is |
 
 #[cfg(not(loom))]
@@ -29,6 +30,8 @@ mod metrics;
 pub mod net;
 #[cfg(not(loom))]
 mod netpoll;
+#[cfg(not(loom))]
+mod observe;
 #[cfg(not(loom))]
 mod preempt;
 #[cfg(all(unix, not(loom)))]

@@ -55,6 +55,13 @@ pub fn injecting() -> bool {
     COUNT.with(|count| count.load(Relaxed) != 0)
 }
 
+/// Address of the `u32` of the calling fiber (or thread) that is not zero while [`injecting`] is true, for
+/// whoever looks at the fiber from outside. It is gone when the thread has ended.
+#[must_use]
+pub fn injecting_place() -> usize {
+    COUNT.with(|count| count.as_ptr().expose_provenance())
+}
+
 /// Rewrites the context of a signal handler so that the interrupted code calls
 /// `function(argument)` when the handler returns, and then goes on as if nothing had happened.
 ///

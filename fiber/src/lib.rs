@@ -78,11 +78,11 @@ mod switch;
 pub use backend::Backend;
 pub use error::Error;
 pub use fiber::{Current, FiberId, Leave, Spare, Stack, Suspended, current};
-pub use inject::injecting;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub use inject::{
     Interrupted, can_inject, inject_call, inject_stack_bytes, interrupted, text_range,
 };
+pub use inject::{injecting, injecting_place};
 pub use machine::Machine;
 pub use pool::{Builder, Pool};
 pub use switch::{resume, start};

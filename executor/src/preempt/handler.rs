@@ -13,6 +13,7 @@ use super::safe_point::{Refusal, STACK_RESERVE_BYTES, Situation, is_async_safe_p
 use super::text;
 use super::thread_status;
 use crate::context;
+use crate::observe::probe;
 use crate::scheduler::{Expected, Machine, Scheduler, Seat, StoppedBy, detach};
 use crate::sync::Mutex;
 use crate::task::Preemption;
@@ -153,6 +154,11 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     Ok(unsafe { previous.assume_init() })
 }
 
+/// Whether an address is in the program or an ordinary library. `true` also if that is not known.
+pub(crate) fn is_ordinary_code(address: usize) -> bool {
+    text::load().is_err() || text::is_ordinary(address)
+}
+
 /// What has to be done from time to time by ordinary code.
 pub(crate) fn prepare() {
     text::refresh();
@@ -186,7 +192,7 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
         Expected::Again => reach::missed(signal, thread),
         Expected::Now => {}
     }
-    if send(thread, signal) {
+    if send(thread, signal, mark()) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
     }
     Interrupted::Done
@@ -212,8 +218,17 @@ fn mark() -> usize {
     (&raw const SIGNAL).addr()
 }
 
+/// Sends the signal to the machine to ask for its stack, see `observe/probe.rs`. `false`: it cannot be
+/// sent, or would not come to the handler.
+pub(crate) fn ask(machine: &Machine, mark: usize) -> bool {
+    let signal = SIGNAL.load(Relaxed);
+    signal != 0
+        && reach::is_worth_sending(signal)
+        && machine.kernel_thread().is_some_and(|thread| send(thread, signal, mark))
+}
+
 /// Sends the signal, marked, to a thread of this process. `false`: the thread is gone.
-fn send(thread: usize, signal: i32) -> bool {
+fn send(thread: usize, signal: i32, mark: usize) -> bool {
     // SAFETY: numbers of this process.
     let (process, user) = unsafe { (libc::getpid(), libc::getuid()) };
     let information = Information {
@@ -223,7 +238,7 @@ fn send(thread: usize, signal: i32) -> bool {
         _padding: 0,
         process,
         user,
-        value: mark(),
+        value: mark,
         _rest: [0; 12],
     };
     // SAFETY: the structure is the kernel's and outlives the call.
@@ -234,19 +249,25 @@ fn send(thread: usize, signal: i32) -> bool {
     result == 0
 }
 
-/// Whether a runtime has sent the signal. All others are the application's, wherever they hit.
+/// What a signal is marked with. Those that no runtime has sent are the application's, wherever they
+/// hit.
 ///
 /// # Safety
 /// `info` is the second argument of the running handler.
-unsafe fn is_ours(info: *const libc::siginfo_t) -> bool {
+unsafe fn mark_of(info: *const libc::siginfo_t) -> Option<usize> {
     // SAFETY: the caller's contract; the layout is the kernel's.
     let information = unsafe { &*info.cast::<Information>() };
-    information.code == libc::SI_QUEUE && information.value == mark()
+    (information.code == libc::SI_QUEUE).then_some(information.value)
 }
 
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the signal's information, as the handler has SA_SIGINFO.
-    if !unsafe { is_ours(info) } {
+    let mark_found = unsafe { mark_of(info) };
+    if mark_found != Some(mark()) {
+        // SAFETY: `context` is this handler's third argument.
+        if mark_found.is_some_and(|found| unsafe { probe::answer(found, context.cast()) }) {
+            return;
+        }
         if let Some(others) = OTHERS.get() {
             others(signal);
         }
@@ -260,9 +281,7 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         return;
     }
     // SAFETY: as above.
-    let at = unsafe { preempt_fiber::interrupted(context.cast()) };
-    if preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc) {
-        // Which machine this is cannot be told in the middle of a switch.
+    if unsafe { is_switching(context.cast()) } {
         REFUSED_WHILE_SWITCHING.fetch_add(1, Relaxed);
         return;
     }
@@ -289,6 +308,29 @@ unsafe fn is_on_signal_stack(context: *const libc::ucontext_t) -> bool {
     let (start, bytes) = unsafe { ((*stack).ss_sp.addr(), (*stack).ss_size) };
     let on_this_stack = 0_u8;
     (&raw const on_this_stack).addr().wrapping_sub(start) < bytes
+}
+
+/// Whether the interrupted code is in the middle of a switch, where it cannot be told which machine
+/// this is, or in an injected call.
+///
+/// # Safety
+/// `context` is the third argument of the running handler.
+unsafe fn is_switching(context: *const libc::ucontext_t) -> bool {
+    // SAFETY: the caller's contract.
+    let at = unsafe { preempt_fiber::interrupted(context) };
+    preempt_fiber::injecting() || preempt_fiber::text_range().contains(&at.pc)
+}
+
+/// The machine that the interrupted code runs on, unless it is in the middle of a switch. Signal-safe.
+///
+/// # Safety
+/// `context` is the third argument of the running handler.
+pub(crate) unsafe fn interrupted_machine(
+    context: *const libc::ucontext_t,
+) -> Option<&'static Machine> {
+    // SAFETY: the caller's contract.
+    let is_switching = unsafe { is_switching(context) };
+    if is_switching { None } else { interrupted_seat().map(|seat| &**seat.machine()) }
 }
 
 /// The seat of the machine that the interrupted code runs on.

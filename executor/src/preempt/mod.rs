@@ -34,7 +34,7 @@ mod text;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod thread_status;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-mod unwind;
+pub(crate) mod unwind;
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
 #[path = "unsupported.rs"]
@@ -42,6 +42,8 @@ mod handler;
 
 #[cfg(unix)]
 pub(crate) use handler::share_signal;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+pub(crate) use handler::{ask, interrupted_machine, is_ordinary_code};
 pub(crate) use handler::{
     cpu_time, install, interrupt, is_asleep, prepare, prepare_signal_mask, refused_while_switching,
 };

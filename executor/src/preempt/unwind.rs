@@ -18,11 +18,18 @@ use gimli::{
 use std::ops::Range;
 use std::slice;
 
-type Bytes = gimli::EndianSlice<'static, NativeEndian>;
+pub(crate) type Bytes = gimli::EndianSlice<'static, NativeEndian>;
+
+/// An entry of an unwind table, and what it takes to read it.
+pub(crate) struct Described {
+    pub(crate) entry: FrameDescriptionEntry<Bytes>,
+    pub(crate) table: EhFrame<Bytes>,
+    pub(crate) bases: BaseAddresses,
+}
 
 /// The part of a loaded object that is read here. The object stays loaded.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// The executable segment.
     code: Range<usize>,
     /// The index of its unwind table.
@@ -36,7 +43,7 @@ impl Object {
     ///
     /// # Safety
     /// The object is never unloaded.
-    pub(super) unsafe fn containing(address: usize) -> Option<Object> {
+    pub(crate) unsafe fn containing(address: usize) -> Option<Object> {
         let mut search = Search { address, found: None };
         // SAFETY: `visit` gets the search, which outlives the call.
         unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
@@ -66,13 +73,33 @@ impl Object {
         })
     }
 
-    pub(super) fn contains(&self, address: usize) -> bool {
+    pub(crate) fn contains(&self, address: usize) -> bool {
         self.code.contains(&address)
+    }
+
+    /// The last bytes of code before an address.
+    pub(crate) fn code_before<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
+        let start = address.checked_sub(N).filter(|start| self.contains(*start))?;
+        if !self.contains(address) {
+            return None;
+        }
+        let start = std::ptr::with_exposed_provenance::<[u8; N]>(start);
+        // SAFETY: a part of the loaded code.
+        Some(unsafe { start.read() })
     }
 
     /// The instructions of the function that begins at `start`, if it has no frame at any of them.
     /// Parts of a function that are described apart from its beginning are not included.
     pub(super) fn frameless_function(&self, start: usize) -> Option<Range<usize>> {
+        let Described { entry, table, bases } = self.description(start)?;
+        let end = start.checked_add(entry.len() as usize)?;
+        let is_whole = entry.initial_address() == start as u64 && end <= self.code.end;
+        let is_frameless = is_frameless(&entry, &table, &bases).unwrap_or(false);
+        (is_whole && is_frameless).then_some(start..end)
+    }
+
+    /// What the unwind table says of the function that the address is in.
+    pub(crate) fn description(&self, address: usize) -> Option<Described> {
         let bases = BaseAddresses::default().set_eh_frame_hdr(self.index.start as u64);
         let index = EhFrameHdr::new(self.bytes_from(self.index.start)?, NativeEndian)
             .parse(&bases, size_of::<usize>() as u8)
@@ -82,12 +109,15 @@ impl Object {
         let table = EhFrame::new(self.bytes_from(table as usize)?, NativeEndian);
         let entry = index
             .table()?
-            .fde_for_address(&table, &bases, start as u64, EhFrame::cie_from_offset)
+            .fde_for_address(&table, &bases, address as u64, EhFrame::cie_from_offset)
             .ok()?;
-        let end = start.checked_add(entry.len() as usize)?;
-        let is_whole = entry.initial_address() == start as u64 && end <= self.code.end;
-        let is_frameless = is_frameless(&entry, &table, &bases).unwrap_or(false);
-        (is_whole && is_frameless).then_some(start..end)
+        Some(Described { entry, table, bases })
+    }
+
+    /// A word of what was loaded.
+    pub(crate) fn word(&self, address: usize) -> Option<usize> {
+        let (word, _) = self.bytes_from(address)?.split_first_chunk()?;
+        Some(usize::from_ne_bytes(*word))
     }
 
     /// From the address to the end of its segment. Where the unwind table ends does not matter: only
@@ -134,7 +164,7 @@ fn is_frameless(
     let mut rows = entry.rows(table, bases, &mut context)?;
     while let Some(row) = rows.next_row()? {
         let return_address = row.register(X86_64::RA);
-        if *row.cfa() != above_it || return_address != RegisterRule::Offset(-CALL_PUSHED) {
+        if *row.cfa() != above_it || return_address != Some(RegisterRule::Offset(-CALL_PUSHED)) {
             return Ok(false);
         }
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Polls `future` whenever it is woken, until it is ready.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let sleeper = Arc::new(Sleeper::new());
     let waker = waker(&sleeper);
     let mut cx = Context::from_waker(&waker);

@@ -2,6 +2,7 @@
 
 use super::Runtime;
 use super::config::{Config, Flavor};
+use crate::observe::Stall;
 use crate::scheduler::idle::MOST_PROCESSORS;
 use preempt_fiber::Backend;
 use std::io;
@@ -21,6 +22,9 @@ const DEFAULT_SIGNAL: i32 = libc::SIGURG;
 #[cfg(not(unix))]
 const DEFAULT_SIGNAL: i32 = 0;
 
+/// How many time slices a poll keeps others waiting until it is reported.
+const SLICES_OF_A_STALL: u32 = 10;
+
 const MOST_DETACHED: usize = 16_384;
 
 const SHORTEST_TIME_SLICE: Duration = Duration::from_micros(100);
@@ -33,6 +37,7 @@ pub struct Builder {
     config: Config,
     /// Set by hand.
     workers: Option<usize>,
+    stall_report: bool,
 }
 
 impl Builder {
@@ -68,9 +73,12 @@ impl Builder {
             thread_stack_size: None,
             on_thread_start: None,
             on_thread_stop: None,
+            stall_threshold: None,
+            on_stall: None,
+            dump_on_quit: false,
             start_paused: false,
         };
-        Builder { config, workers: None }
+        Builder { config, workers: None, stall_report: true }
     }
 
     /// How many processors there are, that is, how many tasks run at the same time. The runtime
@@ -160,6 +168,41 @@ impl Builder {
         self
     }
 
+    /// Whether polls are reported that keep others waiting for long and do not give way by
+    /// themselves: which task, what it does, and what can be done about it. The default is `true`:
+    /// with the feature `tracing` and a subscriber, as an event of the `tracing` crate (level WARN, target
+    /// `preempt::stall`), else on standard error.
+    ///
+    /// Code that gives way when it is asked to is not reported. A report costs nothing until then; the
+    /// first one starts a thread. Reports are limited to two a second for the tasks that are spawned at
+    /// one place, and four a second in all.
+    pub fn stall_report(&mut self, on: bool) -> &mut Self {
+        self.stall_report = on;
+        self
+    }
+
+    /// How long a poll keeps others waiting until it is reported, see
+    /// [`stall_report`](Self::stall_report). The default is ten time slices.
+    pub fn stall_threshold(&mut self, threshold: Duration) -> &mut Self {
+        self.config.stall_threshold = Some(threshold);
+        self
+    }
+
+    /// Passes the reports to a function instead, see [`stall_report`](Self::stall_report). It is called
+    /// on a thread of its own, and may take its time.
+    pub fn on_stall(&mut self, hook: impl Fn(&Stall) + Send + Sync + 'static) -> &mut Self {
+        self.config.on_stall = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether the signal SIGQUIT (ctrl-\) shows on standard error where all tasks are, see
+    /// [`Handle::dump`](super::Handle::dump), instead of ending the process. The default is `false`. Has
+    /// no effect where there is no such signal.
+    pub fn dump_on_sigquit(&mut self, on: bool) -> &mut Self {
+        self.config.dump_on_quit = on;
+        self
+    }
+
     /// How many threads `spawn_blocking` may use. The default is 512.
     ///
     /// # Panics
@@ -242,6 +285,8 @@ impl Builder {
             // There is no other thread to hand a processor to.
             Flavor::CurrentThread => config.hand_off = false,
         }
+        let threshold = config.stall_threshold.unwrap_or(config.time_slice * SLICES_OF_A_STALL);
+        config.stall_threshold = self.stall_report.then_some(threshold);
         Runtime::start(config)
     }
 

@@ -1,5 +1,6 @@
 //! The settings of a runtime, checked.
 
+use crate::observe::Stall;
 use crate::scheduler::TURNS_PER_SLICE;
 use preempt_fiber::{Backend, Pool};
 use preempt_sysmon::policy::Limits;
@@ -36,6 +37,8 @@ const GRACE: Duration = Duration::from_micros(100);
 
 pub(crate) type ThreadHook = Arc<dyn Fn() + Send + Sync>;
 
+pub(crate) type StallHook = Arc<dyn Fn(&Stall) + Send + Sync>;
+
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) flavor: Flavor,
@@ -54,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) thread_stack_size: Option<usize>,
     pub(crate) on_thread_start: Option<ThreadHook>,
     pub(crate) on_thread_stop: Option<ThreadHook>,
+    /// How long a poll may keep others waiting before it is reported; `None`: none is.
+    pub(crate) stall_threshold: Option<Duration>,
+    pub(crate) on_stall: Option<StallHook>,
+    pub(crate) dump_on_quit: bool,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,
 }

@@ -4,10 +4,12 @@ use super::config::Flavor;
 use super::{Id, RuntimeMetrics, block_on};
 use crate::blocking;
 use crate::context;
+use crate::observe::TaskDump;
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
@@ -109,6 +111,24 @@ impl Handle {
     #[must_use]
     pub fn id(&self) -> Id {
         self.scheduler.id
+    }
+
+    /// Where all tasks are: each with its state, and those that are being polled or are detached with
+    /// their stacks.
+    ///
+    /// Blocks the calling thread, for milliseconds at first, when the program's symbols are read for the
+    /// first time for longer. The tasks go on meanwhile: each detached one is held for the time that its
+    /// stack is copied, and each that runs is interrupted by a signal for as long. It may be called from
+    /// anywhere, also when every worker is in a poll that does not end.
+    ///
+    /// Stacks need x86-64 Linux with glibc, and those of running tasks the signals of
+    /// [`Builder::forced_preemption`](super::Builder::forced_preemption). Tasks of a `LocalSet`, the
+    /// future of `block_on` and closures of `spawn_blocking` are not included.
+    ///
+    /// # Errors
+    /// When the operating system makes no thread.
+    pub fn dump(&self) -> io::Result<TaskDump> {
+        TaskDump::of(&self.scheduler)
     }
 
     /// A snapshot of what the runtime does.

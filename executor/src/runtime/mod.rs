@@ -8,7 +8,8 @@ mod handle;
 mod id;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
-pub(crate) use block_on::is_block_on_waker;
+pub use crate::observe::{DumpedTask, Frame, Origin, Outcome, Stall, TaskDump, TaskState};
+pub(crate) use block_on::{block_on, is_block_on_waker};
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
@@ -17,6 +18,8 @@ pub use preempt_fiber::Backend;
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};
+#[cfg(unix)]
+use crate::observe::DumpOnQuit;
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
 use current_thread::CurrentThread;
@@ -46,6 +49,9 @@ pub struct Runtime {
     handle: Handle,
     driver: Driver,
     monitor: Mutex<Option<thread::JoinHandle<()>>>,
+    /// Ends when this is dropped.
+    #[cfg(unix)]
+    _dump_on_quit: Option<DumpOnQuit>,
 }
 
 enum Driver {
@@ -81,8 +87,13 @@ impl Runtime {
             limits,
             crate::scheduler::os_thread::prepare_monitor,
         )?;
-        let runtime =
-            Runtime { handle: Handle::of(&scheduler), driver, monitor: Mutex::new(Some(monitor)) };
+        let runtime = Runtime {
+            #[cfg(unix)]
+            _dump_on_quit: DumpOnQuit::of(&scheduler)?,
+            handle: Handle::of(&scheduler),
+            driver,
+            monitor: Mutex::new(Some(monitor)),
+        };
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.
             scheduler.make_fibers()?;

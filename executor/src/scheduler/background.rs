@@ -10,6 +10,7 @@
 use super::detach::Detached;
 use super::queue::Injector;
 use super::worker::Work;
+use crate::sync::Mutex;
 use crate::task::Runnable;
 use crossbeam_queue::ArrayQueue;
 use std::cell::Cell;
@@ -22,6 +23,8 @@ pub(crate) const TURNS_PER_SLICE: u32 = 10;
 pub(super) struct Background {
     yielded: Injector,
     detached: ArrayQueue<Detached>,
+    /// Whoever looks at detached polls has it, and with it one of them at a time.
+    inspection: Mutex<()>,
     /// A fresh task was taken since the last turn began.
     fresh_ran: AtomicBool,
     /// Polls in `detached`, and those that are on their way into it.
@@ -51,6 +54,7 @@ impl Background {
             yielded: Injector::default(),
             // With `max_detached(0)` nothing ever is, but a queue has at least one place.
             detached: ArrayQueue::new(most_detached.max(1)),
+            inspection: Mutex::default(),
             fresh_ran: AtomicBool::new(true),
             places_taken: AtomicUsize::new(0),
             most_detached,
@@ -170,6 +174,27 @@ impl Background {
         let detached = self.detached.pop()?;
         self.give_place_back();
         Some(detached)
+    }
+
+    /// As [`pop_detached`](Self::pop_detached), for a machine that leaves if there is none: none may be
+    /// missing for a moment.
+    pub(super) fn pop_last_detached(&self) -> Option<Detached> {
+        let _nobody_inspects = self.inspection.lock();
+        self.pop_detached()
+    }
+
+    /// Looks at all that are detached, one after the other; each is missing from the queue while it is
+    /// looked at. For a thread that is not a machine; `look` waits for nobody.
+    pub(super) fn inspect_detached(&self, mut look: impl FnMut(&Detached)) {
+        let _inspection = self.inspection.lock();
+        for _ in 0..self.detached.len() {
+            let Some(detached) = self.detached.pop() else { return };
+            look(&detached);
+            // Its place was not given back.
+            if self.detached.push(detached).is_err() {
+                unreachable!("each detached poll has taken a place");
+            }
+        }
     }
 
     /// The first that yielded.

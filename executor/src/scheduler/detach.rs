@@ -18,6 +18,7 @@ use super::Scheduler;
 use super::seat::Seat;
 use super::worker::{self, SeatRef};
 use crate::context;
+use crate::observe;
 use crate::sync::Critical;
 use crate::task::Preemption;
 use preempt_checkpoint::runtime as checkpoint;
@@ -34,6 +35,8 @@ pub(super) struct Detached {
     pub(super) preemption: Preemption,
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
+    /// Where it is.
+    pub(super) at: observe::Paused,
 }
 
 /// What has stopped a poll.
@@ -54,16 +57,18 @@ struct Departure {
 /// it was resumed (`true`), or at once (`false`).
 pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     checkpoint::enter();
-    let departure = context::with_seat(|seat| seat.and_then(prepare));
+    let departure = context::with_seat(|seat| prepare(seat?, stopped_by));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
+        let at = observe::Paused::here();
         let publish = move |suspended| {
-            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by });
+            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by, at });
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
         context::with_seat(|now| now.map(|now| now.count_migration(seat)));
+        context::with_seat(|now| now.map(observe::note_resumption));
     }
     checkpoint::leave();
     leaves
@@ -71,8 +76,8 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
 
 /// Ends the poll's slice. From then on the processor belongs to the loop that starts on the spare
 /// fiber; if the monitor has taken it, that loop begins by waiting for another.
-fn prepare(seat: &Seat) -> Option<Departure> {
-    if !seat.poll_is_to_leave() {
+fn prepare(seat: &Seat, stopped_by: StoppedBy) -> Option<Departure> {
+    if !seat.poll_is_to_leave() || observe::is_spared(seat, stopped_by) {
         return None;
     }
     // Only a fiber can be left; a machine that found none when it began runs without.
@@ -84,6 +89,7 @@ fn prepare(seat: &Seat) -> Option<Departure> {
         return None;
     };
     checkpoint::clear_request();
+    observe::note_suspension(seat, stopped_by);
     seat.end_slice();
     seat.scheduler().counters.detaches.fetch_add(1, Relaxed);
     Some(Departure { spare, seat: SeatRef::new(seat), scheduler: seat.scheduler().clone() })

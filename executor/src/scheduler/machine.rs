@@ -15,6 +15,7 @@ use super::os_thread;
 use super::parker::Parker;
 use super::seat::Seat;
 use super::worker;
+use crate::observe::Place;
 use crate::preempt;
 use crate::sync::{Condvar, Mutex};
 use preempt_fiber::Spare;
@@ -37,6 +38,8 @@ pub(crate) struct Machine {
     last_signal: Mutex<Option<Instant>>,
     /// The signals that its thread blocks when a poll begins.
     signal_mask: AtomicU64,
+    /// What others may know of what it runs.
+    place: Place,
     /// The thread's seat. Set by the thread before it enters a fiber, valid until it ends.
     seat: AtomicPtr<Seat>,
 }
@@ -69,6 +72,7 @@ impl Machine {
             signal_expected: AtomicBool::new(false),
             last_signal: Mutex::new(None),
             signal_mask: AtomicU64::new(0),
+            place: Place::default(),
             seat: AtomicPtr::new(std::ptr::null_mut()),
         })
     }
@@ -76,6 +80,20 @@ impl Machine {
     /// The seat of the machine's thread.
     pub(crate) fn seat(&self) -> *const Seat {
         self.seat.load(Relaxed)
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// A loop, or a poll that was suspended, goes on on this machine. For its own thread.
+    pub(crate) fn note_place(&self) {
+        self.place.arrive();
+    }
+
+    /// The kernel thread that it is on, if it runs.
+    pub(crate) fn kernel_thread(&self) -> Option<usize> {
+        self.fibers.kernel_thread().or_else(|| self.place.thread())
     }
 
     pub(crate) fn fibers(&self) -> &preempt_fiber::Machine {
@@ -155,6 +173,8 @@ pub(crate) struct Machines {
 #[derive(Default)]
 struct Roll {
     spare: Vec<Arc<Machine>>,
+    /// All that were made.
+    all: Vec<Weak<Machine>>,
     /// Threads that have not ended.
     alive: usize,
     closed: bool,
@@ -195,6 +215,7 @@ impl Machines {
             move || live(scheduler, machine, fiber)
         };
         scheduler.config.thread_builder().spawn(body)?;
+        self.roll.lock().all.push(Arc::downgrade(&machine));
         Ok(machine)
     }
 
@@ -236,6 +257,11 @@ impl Machines {
             }
         }
         true
+    }
+
+    /// All that there are.
+    pub(crate) fn all(&self) -> Vec<Arc<Machine>> {
+        self.roll.lock().all.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// How many threads there are.

@@ -35,6 +35,7 @@ use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
 use crate::netpoll::Netpoll;
+use crate::observe::{Paused, Stalls};
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor, Id};
@@ -100,7 +101,7 @@ impl Processor {
     }
 
     /// The machine that runs `slice`, if it is still running.
-    fn machine_in(&self, slice: Slice) -> Option<Arc<Machine>> {
+    pub(crate) fn machine_in(&self, slice: Slice) -> Option<Arc<Machine>> {
         let holder = self.holder.lock();
         holder.as_ref().filter(|_| self.watch.is_in(slice)).map(|holder| holder.machine.clone())
     }
@@ -135,6 +136,8 @@ pub(crate) struct Scheduler {
     pub(crate) registry: Registry,
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
+    /// `None`: long polls are not reported.
+    pub(crate) stalls: Option<Stalls>,
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
@@ -167,6 +170,7 @@ impl Scheduler {
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
+            stalls: Stalls::new(&config),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
@@ -253,6 +257,14 @@ impl Scheduler {
     /// How many polls are detached.
     pub(crate) fn detached_polls(&self) -> usize {
         self.background.detached()
+    }
+
+    /// Looks at all polls that are detached. `look` waits for nobody, and is told where each is; the
+    /// poll stays there meanwhile.
+    pub(crate) fn inspect_detached(&self, mut look: impl FnMut(&Paused)) {
+        self.background.inspect_detached(|detached| look(&detached.at));
+        // Whoever looked for work meanwhile may have missed one.
+        self.wake_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -387,6 +399,16 @@ impl Scheduler {
         self.has_fresh_work() || !self.background.is_empty()
     }
 
+    /// Whether a task waits for a processor.
+    pub(crate) fn has_waiting_tasks(&self) -> bool {
+        self.has_work() && !self.idle.has_sleeper()
+    }
+
+    /// For a thread of the runtime's that does not keep it.
+    pub(crate) fn downgrade(&self) -> Weak<Scheduler> {
+        self.this.clone()
+    }
+
     fn has_fresh_work(&self) -> bool {
         !self.injector.is_empty() || self.processors.iter().any(|other| !other.queue.is_empty())
     }
@@ -450,6 +472,9 @@ impl Scheduler {
     /// the monitor and the fibers.
     pub(crate) fn finish(&self) {
         self.monitor.stop();
+        if let Some(stalls) = &self.stalls {
+            stalls.stop();
+        }
         self.netpoll.break_poll();
         self.drain_queues();
         self.orphans.lock().clear();

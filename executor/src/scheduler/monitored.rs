@@ -93,6 +93,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
     fn request(&self, processor: usize, slice: Slice) {
         if self.processors[processor].request(slice) {
             self.counters.requests.fetch_add(1, Relaxed);
+            self.stalls.iter().for_each(|stalls| stalls.note_request(processor, slice));
         }
     }
 
@@ -117,15 +118,18 @@ impl preempt_sysmon::Scheduler for Scheduler {
         preempt::prepare();
         self.interrupt_orphans();
         self.top_up_fibers();
+        self.stalls.iter().for_each(|stalls| stalls.tend(self));
     }
 
     fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let Some(machine) = self.processors[processor].machine_in(slice) else { return false };
         let may_be_forced = self.watch(processor).preemption(slice) == Preemption::Forced;
         // Before the processor goes: the machine takes it back when it finds out.
+        machine.place().lose();
         machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
         if handed_off {
+            self.stalls.iter().for_each(|stalls| stalls.note_hand_off(&machine));
             if may_be_forced {
                 self.orphans.lock().push(machine);
             }

@@ -129,6 +129,11 @@ impl Seat {
         Slice::from_bits(self.slice.load(Relaxed))
     }
 
+    /// The running poll's slice, by processor and number; kept when the processor is lost.
+    pub(crate) fn slice_name(&self) -> (usize, u64) {
+        (self.processor.load(Relaxed), self.slice.load(Relaxed))
+    }
+
     /// Whether the machine is in the scheduler's own code.
     pub(super) fn is_between_polls(&self) -> bool {
         self.slice().is_none()

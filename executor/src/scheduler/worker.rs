@@ -168,7 +168,7 @@ fn wait_for_processor(seat: &Seat) -> Step {
     }
     // The runtime shuts down. A poll that was detached from this machine must not be left behind:
     // there may be no other machine any more. It goes on without a processor.
-    match seat.scheduler().background.pop_detached() {
+    match seat.scheduler().background.pop_last_detached() {
         Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
     }
@@ -176,7 +176,7 @@ fn wait_for_processor(seat: &Seat) -> Step {
 
 /// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
 fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
-    match seat.scheduler().background.pop_detached() {
+    match seat.scheduler().background.pop_last_detached() {
         Some(detached) => resume(seat, processor, detached),
         None => {
             seat.leave();

@@ -41,6 +41,24 @@ pub(crate) struct Header {
     pub(super) spawned_at: &'static Location<'static>,
 }
 
+impl Header {
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+
+    pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
+        self.spawned_at
+    }
+
+    /// What the task is called. Signal-safe.
+    pub(crate) fn name(&self) -> Option<&str> {
+        // SAFETY: a header is the start of its cell, and alive.
+        let name = unsafe { (self.vtable.name)(NonNull::from(self)) };
+        // SAFETY: the name is as old as the task and never changes.
+        name.map(|name| unsafe { name.as_ref() })
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 pub(super) struct Links {
     pub(super) previous: Option<NonNull<Header>>,

@@ -48,6 +48,7 @@ pub mod futures {
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
+pub(crate) use state::Phase;
 use state::Wake;
 use std::fmt;
 use std::future::Future;
@@ -111,7 +112,7 @@ impl Task {
         header
     }
 
-    fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         // SAFETY: this reference keeps the header alive.
         unsafe { self.0.as_ref() }
     }
@@ -120,12 +121,14 @@ impl Task {
         self.header().id
     }
 
+    /// What it is at.
+    pub(crate) fn phase(&self) -> Phase {
+        self.header().state.phase()
+    }
+
     /// What it was called by `Builder::name`.
     fn name(&self) -> Option<&str> {
-        // SAFETY: this reference keeps the task alive.
-        let name = unsafe { (self.header().vtable.name)(self.0) };
-        // SAFETY: the name is as old as the task and never changes.
-        name.map(|name| unsafe { name.as_ref() })
+        self.header().name()
     }
 
     /// The text of a handle for `Debug`.

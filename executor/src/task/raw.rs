@@ -140,7 +140,7 @@ unsafe fn free<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
 fn poll_future<F: Future + 'static, S: Schedule>(
     task: &Cell<F, S>,
 ) -> Poll<Result<F::Output, JoinError>> {
-    let _current = context::enter_task(task.header.id);
+    let _current = context::enter_task(&task.header);
     let polled = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: RUNNING gives this machine the stage.
         let Stage::Running(future) = (unsafe { &mut *task.stage.get() }) else {
@@ -197,7 +197,7 @@ fn complete<F: Future + 'static, S: Schedule>(
 fn discard_stage<F: Future + 'static, S: Schedule>(
     task: &Cell<F, S>,
 ) -> Result<(), Box<dyn Any + Send>> {
-    let _current = context::enter_task(task.header.id);
+    let _current = context::enter_task(&task.header);
     catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the caller has the right to the stage. The old value is dropped in place, so a
         // pinned future is not moved; if its drop panics, the new value is written all the same.

@@ -59,6 +59,37 @@ impl Registry {
         removed
     }
 
+    /// All live tasks. Holds up whoever spawns or ends one, a shard at a time.
+    pub(crate) fn all(&self) -> Vec<Task> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            // Before the lock: nothing is to be allocated under it for long.
+            all.reserve(self.len() / self.shards.len() + 64);
+            let shard = shard.lock();
+            let mut next = shard.first;
+            while let Some(header) = next {
+                all.push(shard.share(header));
+                next = links(header).next;
+            }
+        }
+        all
+    }
+
+    /// The task at an address, if one lives there.
+    pub(crate) fn find(&self, address: usize) -> Option<Task> {
+        self.shards.iter().find_map(|shard| {
+            let shard = shard.lock();
+            let mut next = shard.first;
+            while let Some(header) = next {
+                if header.addr().get() == address {
+                    return Some(shard.share(header));
+                }
+                next = links(header).next;
+            }
+            None
+        })
+    }
+
     /// How many tasks live.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Relaxed)
@@ -95,6 +126,14 @@ impl Shard {
             set_links(next, Links { previous: Some(header), ..links(next) });
         }
         self.first = Some(header);
+    }
+
+    /// One more reference to a task in the list.
+    fn share(&self, header: NonNull<Header>) -> Task {
+        // SAFETY: the list has a reference, so the task is alive.
+        unsafe { header.as_ref() }.state.add_ref();
+        // SAFETY: made right above.
+        unsafe { Task::from_raw(header) }
     }
 
     /// Takes the task out. `false`: it was not in the list.

@@ -37,6 +37,16 @@ const REFS_AT_BIRTH: usize = 3;
 #[derive(Debug)]
 pub(crate) struct State(AtomicUsize);
 
+/// What a task is at, for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Polled, or suspended in the middle of a poll.
+    Running,
+    Queued,
+    Waiting,
+    Complete,
+}
+
 /// What a machine that took a `Runnable` is to do.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -193,6 +203,20 @@ impl State {
     pub(crate) fn drop_join_handle(&self) -> bool {
         let word = self.0.fetch_and(!JOINED, AcqRel);
         word & COMPLETE != 0
+    }
+
+    /// What the task is at, at this moment.
+    pub(crate) fn phase(&self) -> Phase {
+        let word = self.0.load(Acquire);
+        if word & COMPLETE != 0 {
+            Phase::Complete
+        } else if word & RUNNING != 0 {
+            Phase::Running
+        } else if word & SCHEDULED != 0 {
+            Phase::Queued
+        } else {
+            Phase::Waiting
+        }
     }
 
     pub(crate) fn is_complete(&self) -> bool {

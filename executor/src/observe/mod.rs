@@ -1,0 +1,56 @@
+//! Showing what tasks do: where a poll is that does not end, and where all the others are.
+//!
+//! ```text
+//!   detach, monitor ── event ──▶ Reporter ── unwind, symbols ──▶ tracing, standard error, a hook
+//!                                   ▲
+//!   Handle::dump ───────────────────┘
+//! ```
+//!
+//! * `stack.rs`: registers and a copy of a stack, made where the code is; `unwind.rs`: its frames.
+//! * `kernel.rs`, `probe.rs`: the stacks of threads that sleep, and of those that run.
+//! * `who.rs`: which task; `symbols.rs`: functions, files and lines.
+//! * `stall.rs`: when a long poll is worth a report; `verdict.rs`: what to do about it; `reporter.rs`:
+//!   the thread that writes it.
+//! * `dump.rs`: where all tasks are; `quit.rs`: showing that at SIGQUIT.
+//!
+//! Nothing here is on the way of a task that gives way in time.
+
+mod dump;
+mod machine;
+#[cfg(unix)]
+mod quit;
+mod reporter;
+mod stall;
+mod symbols;
+mod verdict;
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod kernel;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+pub(crate) mod probe;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod stack;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod unwind;
+mod who;
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+#[path = "probe_missing.rs"]
+mod probe;
+
+pub use dump::{DumpedTask, TaskDump, TaskState};
+pub(crate) use machine::Place;
+pub(crate) use probe::Paused;
+#[cfg(unix)]
+pub(crate) use quit::DumpOnQuit;
+pub use stall::{Outcome, Stall};
+pub(crate) use stall::{Stalls, is_spared, note_resumption, note_suspension};
+pub use symbols::{Frame, Origin};
+
+/// Whether an address is in libc or the like.
+fn is_system_code(address: usize) -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+    return !crate::preempt::is_ordinary_code(address);
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+    return false;
+}
