@@ -5,8 +5,10 @@ use crate::context::{self, BlockedBy};
 use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
+use crate::scheduler::Scheduler;
 use crate::sync::{Condvar, Critical, Mutex};
 use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
+use crate::trace;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -155,7 +157,7 @@ impl BlockingPool {
                 let _farewell = Farewell(&handle.scheduler().blocking);
                 let _entered = context::enter(handle.clone());
                 context::run_thread_hooks(&handle.scheduler().config);
-                handle.scheduler().blocking.work();
+                handle.scheduler().blocking.work(handle.scheduler());
                 // Before the thread counts as gone.
                 context::end_thread_hooks();
             }
@@ -178,9 +180,9 @@ impl BlockingPool {
     }
 
     /// The life of a thread of the pool.
-    fn work(&self) {
+    fn work(&self, scheduler: &Scheduler) {
         while let Some(runnable) = self.next() {
-            runnable.run();
+            trace::run_blocking(scheduler, runnable);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::scheduler::idle::MOST_PROCESSORS;
 use preempt_fiber::Backend;
 use std::io;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -22,6 +23,9 @@ const DEFAULT_SIGNAL: i32 = libc::SIGURG;
 const DEFAULT_SIGNAL: i32 = 0;
 
 const MOST_DETACHED: usize = 16_384;
+
+const DEFAULT_TRACE_BYTES: usize = 1024 * 1024;
+const MOST_TRACE_BYTES: usize = 1024 * 1024 * 1024;
 
 const SHORTEST_TIME_SLICE: Duration = Duration::from_micros(100);
 const LONGEST_TIME_SLICE: Duration = Duration::from_secs(60);
@@ -68,6 +72,9 @@ impl Builder {
             thread_stack_size: None,
             on_thread_start: None,
             on_thread_stop: None,
+            trace: false,
+            trace_bytes: DEFAULT_TRACE_BYTES,
+            trace_on_panic: None,
             start_paused: false,
         };
         Builder { config, workers: None }
@@ -198,6 +205,41 @@ impl Builder {
     /// Called on each thread of the runtime after it has worked.
     pub fn on_thread_stop(&mut self, hook: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.config.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether the runtime records what it does from the start, see [`Tracer`](crate::trace::Tracer).
+    /// The default is `false`; the tracer can start later as well.
+    pub fn trace(&mut self, on: bool) -> &mut Self {
+        self.config.trace = on;
+        self
+    }
+
+    /// How many bytes of events are kept for each thread that runs tasks, and for all others together.
+    /// The default is 1 MiB, which is some 16,000 events. The memory is taken when the tracer first
+    /// starts.
+    ///
+    /// # Panics
+    /// If it is more than 1 GiB.
+    #[track_caller]
+    pub fn trace_buffer_bytes(&mut self, bytes: usize) -> &mut Self {
+        assert!(
+            bytes <= MOST_TRACE_BYTES,
+            "`trace_buffer_bytes` must be at most {MOST_TRACE_BYTES}, not {bytes}"
+        );
+        self.config.trace_bytes = bytes;
+        self
+    }
+
+    /// Records from the start, and writes what was recorded to a file when something panics for the
+    /// first time on a thread of the runtime, or in its `block_on`: JSON if the name ends in `.json`,
+    /// else a Perfetto trace.
+    ///
+    /// It is done by a panic hook, which calls the one that was there before. A hook that the
+    /// application sets after `build` has to do the same.
+    pub fn trace_on_panic(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.config.trace = true;
+        self.config.trace_on_panic = Some(path.into());
         self
     }
 

@@ -5,6 +5,7 @@ use preempt_fiber::{Backend, Pool};
 use preempt_sysmon::policy::Limits;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -54,6 +55,12 @@ pub(crate) struct Config {
     pub(crate) thread_stack_size: Option<usize>,
     pub(crate) on_thread_start: Option<ThreadHook>,
     pub(crate) on_thread_stop: Option<ThreadHook>,
+    /// Whether events are recorded from the start.
+    pub(crate) trace: bool,
+    /// The bytes of events that are kept for each thread.
+    pub(crate) trace_bytes: usize,
+    /// The file that the trace of the first panic goes to.
+    pub(crate) trace_on_panic: Option<PathBuf>,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,
 }

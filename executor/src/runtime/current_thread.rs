@@ -63,7 +63,9 @@ impl CurrentThread {
                 let _was_last = self.scheduler.idle.stop_search();
             }
             self.scheduler.monitor.work_started();
-            TakenSeat { driver: self, seat: Seat::new(self.scheduler.clone(), Machine::new()) }
+            let lane = self.scheduler.recorder.only_lane();
+            let seat = Seat::new(self.scheduler.clone(), Machine::new(), lane);
+            TakenSeat { driver: self, seat }
         })
     }
 

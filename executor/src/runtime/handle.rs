@@ -6,6 +6,7 @@ use crate::blocking;
 use crate::context;
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
+use crate::trace::{BlockOn, Tracer};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -88,6 +89,7 @@ impl Handle {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         let _blocking = context::enter_block_on();
+        let _traced = BlockOn::begin(&self.scheduler);
         block_on::block_on(future)
     }
 
@@ -109,6 +111,12 @@ impl Handle {
     #[must_use]
     pub fn id(&self) -> Id {
         self.scheduler.id
+    }
+
+    /// What records the runtime's doings.
+    #[must_use]
+    pub fn tracer(&self) -> Tracer {
+        Tracer::of(self)
     }
 
     /// A snapshot of what the runtime does.

@@ -19,6 +19,7 @@ use crate::blocking;
 use crate::context::{self, BlockedBy};
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
+use crate::trace::{self, BlockOn};
 use current_thread::CurrentThread;
 use std::fmt;
 use std::future::Future;
@@ -66,6 +67,9 @@ impl Runtime {
 
     fn start(config: Config) -> io::Result<Runtime> {
         block_on::prepare();
+        if config.trace_on_panic.is_some() {
+            trace::on_panic::install();
+        }
         let flavor = config.flavor;
         let limits = config.limits();
         let (scheduler, monitor) = Scheduler::new(config)?;
@@ -130,7 +134,10 @@ impl Runtime {
         let _entered = self.enter();
         let _blocking = context::enter_block_on();
         match &self.driver {
-            Driver::MultiThread => block_on::block_on(future),
+            Driver::MultiThread => {
+                let _traced = BlockOn::begin(self.handle.scheduler());
+                block_on::block_on(future)
+            }
             Driver::CurrentThread(driver) => driver.block_on(future),
         }
     }

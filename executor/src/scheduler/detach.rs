@@ -20,6 +20,7 @@ use super::worker::{self, SeatRef};
 use crate::context;
 use crate::sync::Critical;
 use crate::task::Preemption;
+use crate::trace::{Outcome, Subject};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
 use std::sync::Arc;
@@ -34,6 +35,14 @@ pub(super) struct Detached {
     pub(super) preemption: Preemption,
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
+    /// Whose it is, for the trace.
+    subject: Subject,
+}
+
+impl Detached {
+    pub(super) fn subject(&self) -> Subject {
+        Subject { is_resumed: true, ..self.subject }
+    }
 }
 
 /// What has stopped a poll.
@@ -41,6 +50,15 @@ pub(super) struct Detached {
 pub(crate) enum StoppedBy {
     Checkpoint,
     Signal,
+}
+
+impl From<StoppedBy> for Outcome {
+    fn from(stopped_by: StoppedBy) -> Self {
+        match stopped_by {
+            StoppedBy::Checkpoint => Outcome::DetachedAtCheckpoint,
+            StoppedBy::Signal => Outcome::DetachedBySignal,
+        }
+    }
 }
 
 /// What is ready when a poll leaves.
@@ -54,12 +72,14 @@ struct Departure {
 /// it was resumed (`true`), or at once (`false`).
 pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     checkpoint::enter();
-    let departure = context::with_seat(|seat| seat.and_then(prepare));
+    let departure = context::with_seat(|seat| seat.and_then(|seat| prepare(seat, stopped_by)));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
+        let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by });
+            let detached = Detached { suspended, flag, preemption, stopped_by, subject };
+            scheduler.push_detached(detached);
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
@@ -71,7 +91,7 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
 
 /// Ends the poll's slice. From then on the processor belongs to the loop that starts on the spare
 /// fiber; if the monitor has taken it, that loop begins by waiting for another.
-fn prepare(seat: &Seat) -> Option<Departure> {
+fn prepare(seat: &Seat, stopped_by: StoppedBy) -> Option<Departure> {
     if !seat.poll_is_to_leave() {
         return None;
     }
@@ -84,6 +104,7 @@ fn prepare(seat: &Seat) -> Option<Departure> {
         return None;
     };
     checkpoint::clear_request();
+    seat.scheduler().trace_outcome(None, stopped_by.into());
     seat.end_slice();
     seat.scheduler().counters.detaches.fetch_add(1, Relaxed);
     Some(Departure { spare, seat: SeatRef::new(seat), scheduler: seat.scheduler().clone() })

@@ -248,7 +248,7 @@ impl Machines {
 fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>, fiber: Option<Spare>) {
     os_thread::prepare();
     machine.signal_mask.store(preempt::prepare_signal_mask(), Relaxed);
-    let seat = Seat::new(scheduler.clone(), machine.clone());
+    let seat = Seat::new(scheduler.clone(), machine.clone(), scheduler.recorder.lane());
     machine.seat.store((&raw const seat).cast_mut(), Relaxed);
     worker::run(&seat, fiber);
     // What the seat holds of the runtime goes before the thread is counted out.

@@ -41,6 +41,7 @@ use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
+use crate::trace::{Outcome, Recorder};
 use background::Background;
 use detach::Detached;
 use idle::Idle;
@@ -135,6 +136,9 @@ pub(crate) struct Scheduler {
     pub(crate) registry: Registry,
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
+    pub(crate) recorder: Recorder,
+    /// The trace of the first panic was written.
+    pub(crate) trace_written: AtomicBool,
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
@@ -167,6 +171,8 @@ impl Scheduler {
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
+            recorder: Recorder::new(config.trace, config.trace_bytes, config.most_machines()),
+            trace_written: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
@@ -261,6 +267,7 @@ impl Scheduler {
 
     /// Queues a new or woken task: in the LIFO slot of this thread's processor, or for all.
     fn push_woken(&self, runnable: Runnable) {
+        self.trace_wake(&runnable);
         context::with_held(self, |held| match held {
             None => {
                 self.injector.push(runnable);
@@ -290,9 +297,11 @@ impl Scheduler {
     /// if the monitor asked for it.
     fn push_yielded(&self, runnable: Runnable) {
         if preempt_checkpoint::preempt_requested() {
+            self.trace_outcome(Some(runnable.id()), Outcome::GaveWay);
             self.counters.yields_on_request.fetch_add(1, Relaxed);
             self.background.push_yielded(runnable);
         } else {
+            self.trace_outcome(Some(runnable.id()), Outcome::Yielded);
             context::with_held(self, |held| match held {
                 None => self.injector.push(runnable),
                 Some((_, processor)) => processor.queue.push(runnable, &self.injector),
@@ -378,6 +387,7 @@ impl Scheduler {
     /// Wakes a sleeping processor to look for work, unless one is looking already.
     pub(crate) fn wake_one(&self) {
         if let Some(processor) = self.idle.pick_sleeper() {
+            self.trace_unpark(processor);
             self.unpark(processor);
         }
     }
@@ -414,6 +424,8 @@ impl Scheduler {
             return false;
         }
         self.processors[processor].clear_holder();
+        // Before the next poll on the processor.
+        self.trace_hand_off(processor);
         machine.offer(processor);
         self.counters.hand_offs.fetch_add(1, Relaxed);
         true
@@ -486,6 +498,7 @@ impl Schedule for Arc<Scheduler> {
     }
 
     fn release(&self, header: &TaskHeader) -> bool {
+        self.trace_outcome(Some(header.id()), Outcome::Complete);
         self.registry.remove(header)
     }
 }
@@ -519,6 +532,7 @@ impl Scheduler {
     {
         let (task, runnable, handle) = task::new(future, schedule, preemption, spawned_at);
         if self.registry.add(task) {
+            self.trace_spawn(&runnable);
             self.push_woken(runnable);
         }
         handle

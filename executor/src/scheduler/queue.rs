@@ -75,15 +75,22 @@ impl LocalQueue {
         self.ring.pop()
     }
 
-    /// Moves half of this ring to `thief` and returns one of it to be run at once.
-    pub(crate) fn steal_into(&self, thief: &LocalQueue, overflow: &Injector) -> Option<Runnable> {
+    /// Moves half of this ring to `thief`. Returns one of it to be run at once, and how many it were.
+    pub(crate) fn steal_into(
+        &self,
+        thief: &LocalQueue,
+        overflow: &Injector,
+    ) -> Option<(Runnable, usize)> {
         let count = self.ring.len().div_ceil(2);
         let first = self.ring.pop()?;
-        for _ in 1..count {
-            let Some(runnable) = self.ring.pop() else { break };
+        let mut stolen = 1;
+        while stolen < count
+            && let Some(runnable) = self.ring.pop()
+        {
             thief.push(runnable, overflow);
+            stolen += 1;
         }
-        Some(first)
+        Some((first, stolen))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -41,6 +41,12 @@ pub(crate) struct Header {
     pub(super) spawned_at: &'static Location<'static>,
 }
 
+impl Header {
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 pub(super) struct Links {
     pub(super) previous: Option<NonNull<Header>>,

@@ -105,6 +105,16 @@ impl Task {
         Task(header)
     }
 
+    /// Another reference to a task.
+    ///
+    /// # Safety
+    /// The task is alive.
+    unsafe fn one_more(header: NonNull<Header>) -> Self {
+        // SAFETY: the caller's contract.
+        unsafe { header.as_ref() }.state.add_ref();
+        Task(header)
+    }
+
     fn into_raw(self) -> NonNull<Header> {
         let header = self.0;
         std::mem::forget(self);
@@ -121,7 +131,7 @@ impl Task {
     }
 
     /// What it was called by `Builder::name`.
-    fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         // SAFETY: this reference keeps the task alive.
         let name = unsafe { (self.header().vtable.name)(self.0) };
         // SAFETY: the name is as old as the task and never changes.
@@ -185,6 +195,20 @@ impl Runnable {
 
     fn into_raw(self) -> NonNull<Header> {
         self.0.into_raw()
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.0.id()
+    }
+
+    /// Where the task was spawned.
+    pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
+        self.0.header().spawned_at
+    }
+
+    /// What the task was called by `Builder::name`.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.name()
     }
 
     /// How far its poll may be preempted.

@@ -64,6 +64,22 @@ impl Registry {
         self.count.load(Relaxed)
     }
 
+    /// The tasks that live, at least most of them while others come and go. No lock is held while
+    /// memory is allocated.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        let mut tasks = Vec::with_capacity(self.len() * 2 + 64);
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let mut next = shard.first;
+            while let Some(header) = next.filter(|_| tasks.len() < tasks.capacity()) {
+                next = links(header).next;
+                // SAFETY: a task in the list is alive; its state counts one reference more.
+                tasks.push(unsafe { Task::one_more(header) });
+            }
+        }
+        tasks
+    }
+
     /// Takes no more tasks, and drops the futures of all that are not being polled. User code
     /// runs without a lock.
     pub(crate) fn close(&self) {
