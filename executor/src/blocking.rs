@@ -114,8 +114,10 @@ impl BlockingPool {
         }
     }
 
-    pub(crate) fn threads(&self) -> usize {
-        self.inner.lock().threads
+    /// How many threads there are, how many of them wait, and how many jobs do.
+    pub(crate) fn numbers(&self) -> [usize; 3] {
+        let inner = self.inner.lock();
+        [inner.threads, inner.idle, inner.queue.len()]
     }
 
     /// Whether a closure is queued or running.

@@ -72,6 +72,8 @@ impl Builder {
             thread_stack_size: None,
             on_thread_start: None,
             on_thread_stop: None,
+            poll_time_histogram: false,
+            schedule_latency_histogram: false,
             trace: false,
             trace_bytes: DEFAULT_TRACE_BYTES,
             trace_on_panic: None,
@@ -205,6 +207,22 @@ impl Builder {
     /// Called on each thread of the runtime after it has worked.
     pub fn on_thread_stop(&mut self, hook: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.config.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Has the runtime count how long polls take:
+    /// [`RuntimeMetrics::poll_time_histogram`](crate::runtime::RuntimeMetrics::poll_time_histogram). It
+    /// costs a reading of the clock for each poll.
+    pub fn enable_metrics_poll_time_histogram(&mut self) -> &mut Self {
+        self.config.poll_time_histogram = true;
+        self
+    }
+
+    /// Has the runtime count how long tasks wait from a wake-up to their poll:
+    /// [`RuntimeMetrics::schedule_latency_histogram`](crate::runtime::RuntimeMetrics::schedule_latency_histogram).
+    /// It costs two readings of the clock for each poll.
+    pub fn enable_metrics_schedule_latency_histogram(&mut self) -> &mut Self {
+        self.config.schedule_latency_histogram = true;
         self
     }
 

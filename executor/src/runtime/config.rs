@@ -55,6 +55,9 @@ pub(crate) struct Config {
     pub(crate) thread_stack_size: Option<usize>,
     pub(crate) on_thread_start: Option<ThreadHook>,
     pub(crate) on_thread_stop: Option<ThreadHook>,
+    /// Whether the times of polls are counted, and how long tasks wait for them.
+    pub(crate) poll_time_histogram: bool,
+    pub(crate) schedule_latency_histogram: bool,
     /// Whether events are recorded from the start.
     pub(crate) trace: bool,
     /// The bytes of events that are kept for each thread.

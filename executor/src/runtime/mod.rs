@@ -7,7 +7,9 @@ mod current_thread;
 mod handle;
 mod id;
 
-pub use crate::metrics::{Refusals, RuntimeMetrics};
+#[cfg(feature = "metrics")]
+pub use crate::metrics::MetricsPublisher;
+pub use crate::metrics::{Histogram, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
 pub(crate) use block_on::is_block_on_waker;
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};

@@ -41,7 +41,7 @@ pub(super) struct Detached {
 
 impl Detached {
     pub(super) fn subject(&self) -> Subject {
-        Subject { is_resumed: true, ..self.subject }
+        Subject { is_resumed: true, queued_at: 0, ..self.subject }
     }
 }
 

@@ -238,9 +238,10 @@ impl Machines {
         true
     }
 
-    /// How many threads there are.
-    pub(crate) fn alive(&self) -> usize {
-        self.roll.lock().alive
+    /// How many threads there are, and how many of them are spare.
+    pub(crate) fn alive_and_spare(&self) -> (usize, usize) {
+        let roll = self.roll.lock();
+        (roll.alive, roll.spare.len())
     }
 }
 

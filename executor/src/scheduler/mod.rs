@@ -33,7 +33,7 @@ pub(crate) use waking::waits_for_nobody;
 
 use crate::blocking::BlockingPool;
 use crate::context;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, ProcessorCounters};
 use crate::netpoll::Netpoll;
 use crate::preempt;
 use crate::report;
@@ -41,7 +41,7 @@ use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
-use crate::trace::{Outcome, Recorder};
+use crate::trace::{self, Outcome, Recorder};
 use background::Background;
 use detach::Detached;
 use idle::Idle;
@@ -64,6 +64,7 @@ pub(crate) struct Processor {
     pub(crate) index: usize,
     pub(crate) queue: LocalQueue,
     pub(crate) watch: Watch,
+    pub(crate) counters: ProcessorCounters,
     /// What its machine sleeps on while it has the processor.
     pub(crate) parker: Parker,
     /// Whoever raises the holder's flag has the lock, and a thread or fiber takes its flag out
@@ -84,6 +85,7 @@ impl Processor {
             index,
             queue: LocalQueue::new(),
             watch: Watch::new(),
+            counters: ProcessorCounters::default(),
             parker: Parker::new(),
             holder: Mutex::new(None),
         }
@@ -137,6 +139,8 @@ pub(crate) struct Scheduler {
     pub(crate) blocking: BlockingPool,
     pub(crate) counters: Counters,
     pub(crate) recorder: Recorder,
+    /// When, by the clock of what is observed.
+    pub(crate) built_at: u64,
     /// The trace of the first panic was written.
     pub(crate) trace_written: AtomicBool,
     closed: AtomicBool,
@@ -171,7 +175,8 @@ impl Scheduler {
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
-            recorder: Recorder::new(config.trace, config.trace_bytes, config.most_machines()),
+            recorder: Recorder::new(&config),
+            built_at: trace::clock::ticks(),
             trace_written: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
@@ -267,7 +272,7 @@ impl Scheduler {
 
     /// Queues a new or woken task: in the LIFO slot of this thread's processor, or for all.
     fn push_woken(&self, runnable: Runnable) {
-        self.trace_wake(&runnable);
+        self.observe_wake(&runnable);
         context::with_held(self, |held| match held {
             None => {
                 self.injector.push(runnable);
@@ -297,11 +302,11 @@ impl Scheduler {
     /// if the monitor asked for it.
     fn push_yielded(&self, runnable: Runnable) {
         if preempt_checkpoint::preempt_requested() {
-            self.trace_outcome(Some(runnable.id()), Outcome::GaveWay);
+            self.observe_yield(&runnable, Outcome::GaveWay);
             self.counters.yields_on_request.fetch_add(1, Relaxed);
             self.background.push_yielded(runnable);
         } else {
-            self.trace_outcome(Some(runnable.id()), Outcome::Yielded);
+            self.observe_yield(&runnable, Outcome::Yielded);
             context::with_held(self, |held| match held {
                 None => self.injector.push(runnable),
                 Some((_, processor)) => processor.queue.push(runnable, &self.injector),
@@ -479,6 +484,22 @@ impl Scheduler {
         while let Some(runnable) = self.injector.pop().or_else(|| self.background.pop_yielded()) {
             drop(runnable);
         }
+    }
+
+    /// How many tasks are in the injector.
+    pub(crate) fn injected(&self) -> usize {
+        self.injector.len()
+    }
+
+    /// How many tasks and polls are in the background.
+    pub(crate) fn in_background(&self) -> usize {
+        self.background.len()
+    }
+
+    /// How many tasks came into the injector from threads without a processor, and how many from
+    /// queues that were full.
+    pub(crate) fn injector_pushes(&self) -> (u64, u64) {
+        self.injector.pushes()
     }
 
     /// How many tasks are queued.

@@ -237,6 +237,7 @@ impl Seat {
     pub(super) fn park(&self, processor: &Processor) {
         let scheduler = &*self.scheduler;
         let mut wakers = self.wakers.take();
+        processor.counters.parks(processor.watch.polls());
         let since = self.trace_pause(Some(processor.index));
         let last = scheduler.idle.park(processor.index, self.searching.take());
         let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
@@ -245,6 +246,7 @@ impl Seat {
         }
         self.searching.set(scheduler.idle.unpark(processor.index));
         scheduler.monitor.work_started();
+        processor.counters.unparks();
         self.trace_pause_end(Some(processor.index), since);
         scheduler.trace_netpoll(wakers.len());
         self.wake(wakers);

@@ -340,12 +340,14 @@ fn steal(seat: &Seat, thief: &Processor) -> Option<Runnable> {
     victims(scheduler, thief, first)
         .find_map(|victim| {
             let (first, count) = victim.queue.steal_into(&thief.queue, &scheduler.injector)?;
+            thief.counters.stole(count);
             seat.trace_steal(victim.index, count);
             Some(first)
         })
         .or_else(|| {
             victims(scheduler, thief, first).find_map(|victim| {
                 let runnable = victim.queue.pop_lifo()?;
+                thief.counters.stole(1);
                 seat.trace_steal(victim.index, 1);
                 Some(runnable)
             })

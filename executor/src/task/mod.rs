@@ -53,6 +53,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Where the runnables of a task go.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -209,6 +210,15 @@ impl Runnable {
     /// What the task was called by `Builder::name`.
     pub(crate) fn name(&self) -> Option<&str> {
         self.0.name()
+    }
+
+    /// When it was queued; zero: nobody has said so.
+    pub(crate) fn queued_at(&self) -> u64 {
+        self.0.header().queued_at.load(Relaxed)
+    }
+
+    pub(crate) fn set_queued_at(&self, ticks: u64) {
+        self.0.header().queued_at.store(ticks, Relaxed);
     }
 
     /// How far its poll may be preempted.

@@ -17,6 +17,8 @@ pub(crate) struct Registry {
 #[derive(Default)]
 struct Shard {
     first: Option<NonNull<Header>>,
+    /// How many tasks have been in it.
+    added: u64,
     closed: bool,
 }
 
@@ -57,6 +59,11 @@ impl Registry {
             self.count.fetch_sub(1, Relaxed);
         }
         removed
+    }
+
+    /// How many tasks there have been.
+    pub(crate) fn added(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().added).sum()
     }
 
     /// How many tasks live.
@@ -105,6 +112,7 @@ impl Registry {
 impl Shard {
     /// Puts the task in front; its reference becomes the list's.
     fn link(&mut self, task: Task) {
+        self.added += 1;
         let header = task.into_raw();
         set_links(header, Links { previous: None, next: self.first, is_linked: true });
         if let Some(next) = self.first {

@@ -101,6 +101,12 @@ impl Scale {
         Scale { nanos_per_tick: if is_counter { nanos / ticks } else { 1.0 } }
     }
 
+    /// Measured once, for what is counted as it happens.
+    pub(crate) fn fixed() -> Self {
+        static SCALE: OnceLock<Scale> = OnceLock::new();
+        *SCALE.get_or_init(Scale::measure)
+    }
+
     /// How long so many ticks are.
     pub(crate) fn nanos(&self, ticks: u64) -> u64 {
         (ticks as f64 * self.nanos_per_tick) as u64

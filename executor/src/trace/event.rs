@@ -106,12 +106,15 @@ pub(crate) struct Subject {
     pub(crate) spawned_at: Option<&'static Location<'static>>,
     /// It was set aside before.
     pub(crate) is_resumed: bool,
+    /// When it was queued; zero: not known.
+    pub(crate) queued_at: u64,
 }
 
 impl Subject {
     pub(crate) fn of(runnable: &Runnable) -> Self {
         let spawned_at = Some(runnable.spawned_at());
-        Subject { task: Some(runnable.id()), spawned_at, is_resumed: false }
+        let queued_at = runnable.queued_at();
+        Subject { task: Some(runnable.id()), spawned_at, is_resumed: false, queued_at }
     }
 }
 

@@ -3,11 +3,15 @@
 
 use super::clock::ticks;
 use super::event::{Event, Kind, Outcome, Subject};
+use super::recorder::{LATENCIES, POLL_TIMES, TRACE};
 use crate::context;
 use crate::scheduler::{Processor, Scheduler, Seat};
 use crate::sync::Critical;
 use crate::task::{Id, Runnable};
 use std::ptr;
+
+/// Whatever is observed of a poll.
+const ALL: u32 = TRACE | POLL_TIMES | LATENCIES;
 
 impl Scheduler {
     /// A task was spawned, and is about to be queued.
@@ -27,12 +31,42 @@ impl Scheduler {
         self.record(Event::new(Kind::Spawn).task(id).place(runnable.spawned_at()));
     }
 
-    /// A task is about to be queued.
+    /// A task was woken, or is new, and is about to be queued.
     #[inline]
-    pub(crate) fn trace_wake(&self, runnable: &Runnable) {
+    pub(crate) fn observe_wake(&self, runnable: &Runnable) {
+        if self.recorder.observes(TRACE | LATENCIES) {
+            self.record_wake(runnable);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_wake(&self, runnable: &Runnable) {
+        self.note_queued(runnable);
         if self.recorder.is_on() {
             self.record(Event::new(Kind::Wake).task(runnable.id()));
         }
+    }
+
+    fn note_queued(&self, runnable: &Runnable) {
+        if self.recorder.observes(LATENCIES) {
+            runnable.set_queued_at(ticks());
+        }
+    }
+
+    /// A task has yielded, and is about to be queued. The poll that ends is its own.
+    #[inline]
+    pub(crate) fn observe_yield(&self, runnable: &Runnable, outcome: Outcome) {
+        if self.recorder.observes(TRACE | LATENCIES) {
+            self.record_yield(runnable, outcome);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_yield(&self, runnable: &Runnable, outcome: Outcome) {
+        self.note_queued(runnable);
+        self.trace_outcome(Some(runnable.id()), outcome);
     }
 
     /// The poll ends in this way, if it is that of `task`.
@@ -123,7 +157,7 @@ impl Seat {
     /// A poll is about to begin.
     #[inline]
     pub(crate) fn observe_begin(&self, processor: &Processor, subject: impl FnOnce() -> Subject) {
-        if self.scheduler().recorder.is_on() {
+        if self.scheduler().recorder.observes(ALL) {
             self.record_begin(processor, subject());
         }
     }
@@ -131,14 +165,20 @@ impl Seat {
     #[cold]
     #[inline(never)]
     fn record_begin(&self, processor: &Processor, subject: Subject) {
-        let now = self.lane.begin(self.scheduler().recorder.period(), subject);
-        self.lane.set_state(now, Some(processor.index), self.lane.poll_event(false));
+        let recorder = &self.scheduler().recorder;
+        let now = self.lane.begin(recorder.period(), subject);
+        if recorder.observes(LATENCIES) && subject.queued_at != 0 {
+            processor.counters.poll_waited(now.saturating_sub(subject.queued_at));
+        }
+        if recorder.is_on() {
+            self.lane.set_state(now, Some(processor.index), self.lane.poll_event(false));
+        }
     }
 
     /// A poll is over. `kept`: the processor still is this machine's.
     #[inline]
     pub(crate) fn observe_end(&self, processor: usize, kept: bool) {
-        if self.scheduler().recorder.is_on() {
+        if self.scheduler().recorder.observes(ALL) {
             self.record_end(processor, kept);
         }
     }
@@ -146,9 +186,19 @@ impl Seat {
     #[cold]
     #[inline(never)]
     fn record_end(&self, processor: usize, kept: bool) {
-        if let Some((began, ended)) = self.lane.end(self.scheduler().recorder.period()) {
-            let event = self.lane.poll_event(!kept).small(ended - began);
+        let scheduler = self.scheduler();
+        let recorder = &scheduler.recorder;
+        let Some((began, ended)) = self.lane.end(recorder.period()) else { return };
+        let took = ended.saturating_sub(began);
+        if recorder.is_on() {
+            let event = self.lane.poll_event(!kept).small(took);
             self.lane.push(ended, Some(processor), event);
+        }
+        if recorder.observes(POLL_TIMES) {
+            match scheduler.processors.get(processor).filter(|_| kept) {
+                Some(processor) => processor.counters.poll_took(took),
+                None => scheduler.counters.lost_poll(took),
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! Where events go: a ring for each machine, and one that all other threads share.
 
-use super::clock::ticks;
+use super::clock::{Scale, ticks};
 use super::event::{Event, Kind, NO_PROCESSOR, Outcome, PollNote, Subject};
 use super::ring::Ring;
+use crate::runtime::Config;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
@@ -14,7 +15,11 @@ use std::sync::{Arc, OnceLock};
 const MOST_NAMES: usize = 4096;
 
 /// Events are recorded.
-const TRACE: u32 = 1;
+pub(super) const TRACE: u32 = 1;
+/// The times of polls are counted.
+pub(super) const POLL_TIMES: u32 = 2;
+/// So are the times that tasks wait.
+pub(super) const LATENCIES: u32 = 4;
 /// The rest of the word counts the changes.
 const PERIOD: u32 = 1 << 8;
 
@@ -53,19 +58,26 @@ impl Track {
 }
 
 impl Recorder {
-    /// `bytes`: the size of a ring. `threads`: how many may have one.
-    pub(crate) fn new(is_on: bool, bytes: usize, threads: usize) -> Self {
-        let most = (bytes / Ring::EVENT_BYTES).max(2);
+    pub(crate) fn new(config: &Config) -> Self {
+        super::clock::prepare();
+        let flag = |is_on: bool, flag: u32| if is_on { flag } else { 0 };
+        let flags = flag(config.poll_time_histogram, POLL_TIMES)
+            | flag(config.schedule_latency_histogram, LATENCIES);
+        if flags != 0 {
+            // Not in the first poll.
+            Scale::fixed();
+        }
+        let most = (config.trace_bytes / Ring::EVENT_BYTES).max(2);
         let capacity = if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 };
         let recorder = Recorder {
-            observed: CachePadded::default(),
-            tracks: Mutex::new(Vec::with_capacity(threads)),
+            observed: CachePadded::new(AtomicU32::new(flags)),
+            tracks: Mutex::new(Vec::with_capacity(config.most_machines())),
             outside: Arc::default(),
             outside_writer: Mutex::default(),
             names: Mutex::default(),
             capacity,
         };
-        if is_on {
+        if config.trace {
             recorder.start();
         }
         recorder
@@ -73,7 +85,13 @@ impl Recorder {
 
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.period() & TRACE != 0
+        self.observes(TRACE)
+    }
+
+    /// Whether any of these flags is set.
+    #[inline]
+    pub(super) fn observes(&self, flags: u32) -> bool {
+        self.period() & flags != 0
     }
 
     /// What is observed, and since which change of that: a number that tells each such time from all
@@ -98,7 +116,6 @@ impl Recorder {
     /// A thread that comes later makes its ring if it sees `observed` after it has added its track; this
     /// makes the rings of all tracks after it has set `observed`. So none is left without.
     pub(super) fn start(&self) {
-        super::clock::prepare();
         self.make_room_for_names();
         self.observe_trace(true);
         self.outside.make_ring(self.capacity);
