@@ -48,7 +48,7 @@
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |
-//! | what the runtime did | [`runtime::Handle::metrics`] |
+//! | what the runtime did | [`runtime::Handle::metrics`]; moment by moment: [`trace`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them.
 //!
@@ -69,7 +69,7 @@
 pub mod hyper;
 
 pub use preempt_checkpoint::{alloc, checkpoint, no_preempt};
-pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time};
+pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time, trace};
 #[cfg(unix)]
 pub use preempt_executor::{process, signal};
 pub use preempt_macros::{main, preemptible, test};

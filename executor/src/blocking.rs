@@ -5,8 +5,10 @@ use crate::context::{self, BlockedBy};
 use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
+use crate::scheduler::Scheduler;
 use crate::sync::{Condvar, Critical, Mutex};
 use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
+use crate::trace;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -112,8 +114,10 @@ impl BlockingPool {
         }
     }
 
-    pub(crate) fn threads(&self) -> usize {
-        self.inner.lock().threads
+    /// How many threads there are, how many of them wait, and how many jobs do.
+    pub(crate) fn numbers(&self) -> [usize; 3] {
+        let inner = self.inner.lock();
+        [inner.threads, inner.idle, inner.queue.len()]
     }
 
     /// Whether a closure is queued or running.
@@ -155,7 +159,7 @@ impl BlockingPool {
                 let _farewell = Farewell(&handle.scheduler().blocking);
                 let _entered = context::enter(handle.clone());
                 context::run_thread_hooks(&handle.scheduler().config);
-                handle.scheduler().blocking.work();
+                handle.scheduler().blocking.work(handle.scheduler());
                 // Before the thread counts as gone.
                 context::end_thread_hooks();
             }
@@ -178,9 +182,9 @@ impl BlockingPool {
     }
 
     /// The life of a thread of the pool.
-    fn work(&self) {
+    fn work(&self, scheduler: &Scheduler) {
         while let Some(runnable) = self.next() {
-            runnable.run();
+            trace::run_blocking(scheduler, runnable);
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `netpoll` | readiness of I/O resources |
 //! | [`fs`] | files and directories |
 //! | `signal`, `process` | signals of the operating system; child processes (Unix) |
+//! | [`trace`] | what the scheduler did, moment by moment |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
 //! | `context` | what a thread knows about where it is |
@@ -50,6 +51,8 @@ pub mod time;
 
 #[cfg(not(loom))]
 mod scheduler;
+#[cfg(not(loom))]
+pub mod trace;
 
 // Under loom only the protocols are built, each with its models at the end of its file.
 #[cfg(loom)]
@@ -69,6 +72,11 @@ mod netpoll {
 #[allow(dead_code, reason = "the models use a part of the protocol")]
 #[path = "task/state.rs"]
 mod state;
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+mod trace {
+    pub(crate) mod ring;
+}
 
 #[cfg(not(loom))]
 pub use blocking::block_in_place;

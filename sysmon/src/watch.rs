@@ -162,6 +162,12 @@ impl Watch {
         (word % 2 == 1).then_some(Slice(word))
     }
 
+    /// How many polls have begun on the processor.
+    #[must_use]
+    pub fn polls(&self) -> u64 {
+        self.words.poll.load(Relaxed).div_ceil(2)
+    }
+
     /// Whether the processor is still in `slice`. Sequentially consistent: a machine that writes to
     /// the processor's queue and then finds itself still in its slice knows that whoever retakes
     /// the processor later sees what it wrote.

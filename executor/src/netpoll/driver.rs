@@ -34,6 +34,7 @@ use super::alarm::Alarm;
 use super::ready::Ready;
 use super::registration::runtime_is_gone;
 use super::scheduled_io::ScheduledIo;
+use crate::metrics::bump;
 use crate::report;
 use crate::scheduler::parker::Parker;
 use crate::sync::Mutex;
@@ -78,6 +79,9 @@ pub(crate) struct Netpoll {
     count: AtomicUsize,
     /// When a poll last ended, in nanoseconds after `epoch`.
     last_poll: AtomicU64,
+    /// Polls, and events that they brought. Written under the lock of the poller.
+    polls: AtomicU64,
+    events: AtomicU64,
     registry: mio::Registry,
     alarm: Alarm,
     breaker: mio::Waker,
@@ -138,6 +142,8 @@ impl Netpoll {
             sources: Mutex::default(),
             count: AtomicUsize::new(0),
             last_poll: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             registry,
             alarm,
             breaker,
@@ -203,6 +209,16 @@ impl Netpoll {
             std::mem::take(&mut sources.ios)
         };
         ios.iter().for_each(|(_, io)| io.shut_down(wakers));
+    }
+
+    /// How many polls there were, and how many events of sources.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        (self.polls.load(Relaxed), self.events.load(Relaxed))
+    }
+
+    /// How many sources there are.
+    pub(crate) fn sources(&self) -> usize {
+        self.count.load(Relaxed)
     }
 
     /// Whether somebody sleeps in the poll, or is about to.
@@ -291,6 +307,7 @@ impl Netpoll {
     /// Waits for events until the limit, if there is one.
     fn poll(&self, poller: &mut Poller, limit: Option<Duration>, wakers: &mut Vec<Waker>) {
         let Poller { poll, events } = poller;
+        bump(&self.polls, 1);
         match poll.poll(events, limit) {
             Ok(()) => self.dispatch(events, wakers),
             // As if nothing had come: whoever waits polls again.
@@ -305,6 +322,8 @@ impl Netpoll {
         if events.is_empty() {
             return;
         }
+        let is_of_source = |event: &&mio::event::Event| ![BREAK, ALARM].contains(&event.token());
+        bump(&self.events, events.iter().filter(is_of_source).count() as u64);
         let sources = self.sources.lock();
         for event in events {
             match event.token() {

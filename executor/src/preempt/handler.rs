@@ -194,6 +194,7 @@ pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted
     }
     if send(thread, signal, mark()) {
         scheduler.counters.signals.fetch_add(1, Relaxed);
+        scheduler.trace_signal(thread);
     }
     Interrupted::Done
 }
@@ -355,7 +356,10 @@ unsafe fn preempt_at(seat: &Seat, context: *mut libc::ucontext_t) {
         Ok(()) => unsafe {
             preempt_fiber::inject_call(context, detach_injected, ptr::null_mut());
         },
-        Err(refusal) => counters.refuse(refusal),
+        Err(refusal) => {
+            counters.refuse(refusal);
+            seat.trace_refusal(refusal as usize);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::scheduler::idle::MOST_PROCESSORS;
 use preempt_fiber::Backend;
 use std::io;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -26,6 +27,9 @@ const DEFAULT_SIGNAL: i32 = 0;
 const SLICES_OF_A_STALL: u32 = 10;
 
 const MOST_DETACHED: usize = 16_384;
+
+const DEFAULT_TRACE_BYTES: usize = 1024 * 1024;
+const MOST_TRACE_BYTES: usize = 1024 * 1024 * 1024;
 
 const SHORTEST_TIME_SLICE: Duration = Duration::from_micros(100);
 const LONGEST_TIME_SLICE: Duration = Duration::from_secs(60);
@@ -76,6 +80,11 @@ impl Builder {
             stall_threshold: None,
             on_stall: None,
             dump_on_quit: false,
+            poll_time_histogram: false,
+            schedule_latency_histogram: false,
+            trace: false,
+            trace_bytes: DEFAULT_TRACE_BYTES,
+            trace_on_panic: None,
             start_paused: false,
         };
         Builder { config, workers: None, stall_report: true }
@@ -241,6 +250,57 @@ impl Builder {
     /// Called on each thread of the runtime after it has worked.
     pub fn on_thread_stop(&mut self, hook: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.config.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Has the runtime count how long polls take:
+    /// [`RuntimeMetrics::poll_time_histogram`](crate::runtime::RuntimeMetrics::poll_time_histogram). It
+    /// costs a reading of the clock for each poll.
+    pub fn enable_metrics_poll_time_histogram(&mut self) -> &mut Self {
+        self.config.poll_time_histogram = true;
+        self
+    }
+
+    /// Has the runtime count how long tasks wait from a wake-up to their poll:
+    /// [`RuntimeMetrics::schedule_latency_histogram`](crate::runtime::RuntimeMetrics::schedule_latency_histogram).
+    /// It costs two readings of the clock for each poll.
+    pub fn enable_metrics_schedule_latency_histogram(&mut self) -> &mut Self {
+        self.config.schedule_latency_histogram = true;
+        self
+    }
+
+    /// Whether the runtime records what it does from the start, see [`Tracer`](crate::trace::Tracer).
+    /// The default is `false`; the tracer can start later as well.
+    pub fn trace(&mut self, on: bool) -> &mut Self {
+        self.config.trace = on;
+        self
+    }
+
+    /// How many bytes of events are kept for each thread that runs tasks, and for all others together.
+    /// The default is 1 MiB, which is some 16,000 events. The memory is taken when the tracer first
+    /// starts.
+    ///
+    /// # Panics
+    /// If it is more than 1 GiB.
+    #[track_caller]
+    pub fn trace_buffer_bytes(&mut self, bytes: usize) -> &mut Self {
+        assert!(
+            bytes <= MOST_TRACE_BYTES,
+            "`trace_buffer_bytes` must be at most {MOST_TRACE_BYTES}, not {bytes}"
+        );
+        self.config.trace_bytes = bytes;
+        self
+    }
+
+    /// Records from the start, and writes what was recorded to a file when something panics for the
+    /// first time on a thread of the runtime, or in its `block_on`: JSON if the name ends in `.json`,
+    /// else a Perfetto trace.
+    ///
+    /// It is done by a panic hook, which calls the one that was there before. A hook that the
+    /// application sets after `build` has to do the same.
+    pub fn trace_on_panic(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.config.trace = true;
+        self.config.trace_on_panic = Some(path.into());
         self
     }
 

@@ -6,6 +6,7 @@ use preempt_fiber::{Backend, Pool};
 use preempt_sysmon::policy::Limits;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -61,6 +62,15 @@ pub(crate) struct Config {
     pub(crate) stall_threshold: Option<Duration>,
     pub(crate) on_stall: Option<StallHook>,
     pub(crate) dump_on_quit: bool,
+    /// Whether the times of polls are counted, and how long tasks wait for them.
+    pub(crate) poll_time_histogram: bool,
+    pub(crate) schedule_latency_histogram: bool,
+    /// Whether events are recorded from the start.
+    pub(crate) trace: bool,
+    /// The bytes of events that are kept for each thread.
+    pub(crate) trace_bytes: usize,
+    /// The file that the trace of the first panic goes to.
+    pub(crate) trace_on_panic: Option<PathBuf>,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,
 }

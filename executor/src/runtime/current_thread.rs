@@ -29,6 +29,7 @@ impl CurrentThread {
     pub(super) fn new(scheduler: &Arc<Scheduler>) -> Self {
         // Nobody works on the processor until the first `block_on`.
         let _searchers = scheduler.idle.park(PROCESSOR, false);
+        scheduler.processors[PROCESSOR].counters.parks(0);
         CurrentThread {
             scheduler: scheduler.clone(),
             seat_taken: AtomicBool::new(false),
@@ -63,7 +64,10 @@ impl CurrentThread {
                 let _was_last = self.scheduler.idle.stop_search();
             }
             self.scheduler.monitor.work_started();
-            TakenSeat { driver: self, seat: Seat::new(self.scheduler.clone(), Machine::new()) }
+            self.scheduler.processors[PROCESSOR].counters.unparks();
+            let lane = self.scheduler.recorder.only_lane();
+            let seat = Seat::new(self.scheduler.clone(), Machine::new(), lane);
+            TakenSeat { driver: self, seat }
         })
     }
 
@@ -109,6 +113,8 @@ impl TakenSeat<'_> {
 impl Drop for TakenSeat<'_> {
     fn drop(&mut self) {
         self.seat.leave();
+        let processor = &self.driver.scheduler.processors[PROCESSOR];
+        processor.counters.parks(processor.watch.polls());
         let _searchers = self.driver.scheduler.idle.park(PROCESSOR, self.seat.was_searching());
         self.driver.seat_taken.store(false, SeqCst);
         if let Some(next) = self.driver.waiting.lock().first() {

@@ -7,6 +7,7 @@ use crate::context;
 use crate::observe::TaskDump;
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
+use crate::trace::{BlockOn, Tracer};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -90,6 +91,7 @@ impl Handle {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         let _blocking = context::enter_block_on();
+        let _traced = BlockOn::begin(&self.scheduler);
         block_on::block_on(future)
     }
 
@@ -129,6 +131,12 @@ impl Handle {
     /// When the operating system makes no thread.
     pub fn dump(&self) -> io::Result<TaskDump> {
         TaskDump::of(&self.scheduler)
+    }
+
+    /// What records the runtime's doings.
+    #[must_use]
+    pub fn tracer(&self) -> Tracer {
+        Tracer::of(self)
     }
 
     /// A snapshot of what the runtime does.

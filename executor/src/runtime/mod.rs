@@ -7,7 +7,9 @@ mod current_thread;
 mod handle;
 mod id;
 
-pub use crate::metrics::{Refusals, RuntimeMetrics};
+#[cfg(feature = "metrics")]
+pub use crate::metrics::MetricsPublisher;
+pub use crate::metrics::{Histogram, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
 pub use crate::observe::{DumpedTask, Frame, Origin, Outcome, Stall, TaskDump, TaskState};
 pub(crate) use block_on::{block_on, is_block_on_waker};
 pub use builder::Builder;
@@ -22,6 +24,7 @@ use crate::context::{self, BlockedBy};
 use crate::observe::DumpOnQuit;
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
+use crate::trace::{self, BlockOn};
 use current_thread::CurrentThread;
 use std::fmt;
 use std::future::Future;
@@ -72,6 +75,9 @@ impl Runtime {
 
     fn start(config: Config) -> io::Result<Runtime> {
         block_on::prepare();
+        if config.trace_on_panic.is_some() {
+            trace::on_panic::install();
+        }
         let flavor = config.flavor;
         let limits = config.limits();
         let (scheduler, monitor) = Scheduler::new(config)?;
@@ -141,7 +147,10 @@ impl Runtime {
         let _entered = self.enter();
         let _blocking = context::enter_block_on();
         match &self.driver {
-            Driver::MultiThread => block_on::block_on(future),
+            Driver::MultiThread => {
+                let _traced = BlockOn::begin(self.handle.scheduler());
+                block_on::block_on(future)
+            }
             Driver::CurrentThread(driver) => driver.block_on(future),
         }
     }

@@ -21,6 +21,7 @@ use crate::context;
 use crate::observe;
 use crate::sync::Critical;
 use crate::task::Preemption;
+use crate::trace::{Outcome, Subject};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
 use std::sync::Arc;
@@ -37,6 +38,14 @@ pub(super) struct Detached {
     pub(super) stopped_by: StoppedBy,
     /// Where it is.
     pub(super) at: observe::Paused,
+    /// Whose it is, for the trace.
+    subject: Subject,
+}
+
+impl Detached {
+    pub(super) fn subject(&self) -> Subject {
+        Subject { is_resumed: true, queued_at: 0, ..self.subject }
+    }
 }
 
 /// What has stopped a poll.
@@ -44,6 +53,15 @@ pub(super) struct Detached {
 pub(crate) enum StoppedBy {
     Checkpoint,
     Signal,
+}
+
+impl From<StoppedBy> for Outcome {
+    fn from(stopped_by: StoppedBy) -> Self {
+        match stopped_by {
+            StoppedBy::Checkpoint => Outcome::DetachedAtCheckpoint,
+            StoppedBy::Signal => Outcome::DetachedBySignal,
+        }
+    }
 }
 
 /// What is ready when a poll leaves.
@@ -57,13 +75,15 @@ struct Departure {
 /// it was resumed (`true`), or at once (`false`).
 pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     checkpoint::enter();
-    let departure = context::with_seat(|seat| prepare(seat?, stopped_by));
+    let departure = context::with_seat(|seat| seat.and_then(|seat| prepare(seat, stopped_by)));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
         let at = observe::Paused::here();
+        let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by, at });
+            let detached = Detached { suspended, flag, preemption, stopped_by, at, subject };
+            scheduler.push_detached(detached);
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
@@ -90,6 +110,7 @@ fn prepare(seat: &Seat, stopped_by: StoppedBy) -> Option<Departure> {
     };
     checkpoint::clear_request();
     observe::note_suspension(seat, stopped_by);
+    seat.scheduler().trace_outcome(None, stopped_by.into());
     seat.end_slice();
     seat.scheduler().counters.detaches.fetch_add(1, Relaxed);
     Some(Departure { spare, seat: SeatRef::new(seat), scheduler: seat.scheduler().clone() })

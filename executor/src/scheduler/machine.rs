@@ -264,9 +264,10 @@ impl Machines {
         self.roll.lock().all.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// How many threads there are.
-    pub(crate) fn alive(&self) -> usize {
-        self.roll.lock().alive
+    /// How many threads there are, and how many of them are spare.
+    pub(crate) fn alive_and_spare(&self) -> (usize, usize) {
+        let roll = self.roll.lock();
+        (roll.alive, roll.spare.len())
     }
 }
 
@@ -274,7 +275,7 @@ impl Machines {
 fn live(scheduler: Arc<Scheduler>, machine: Arc<Machine>, fiber: Option<Spare>) {
     os_thread::prepare();
     machine.signal_mask.store(preempt::prepare_signal_mask(), Relaxed);
-    let seat = Seat::new(scheduler.clone(), machine.clone());
+    let seat = Seat::new(scheduler.clone(), machine.clone(), scheduler.recorder.lane());
     machine.seat.store((&raw const seat).cast_mut(), Relaxed);
     worker::run(&seat, fiber);
     // What the seat holds of the runtime goes before the thread is counted out.

@@ -33,7 +33,7 @@ pub(crate) use waking::waits_for_nobody;
 
 use crate::blocking::BlockingPool;
 use crate::context;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, ProcessorCounters};
 use crate::netpoll::Netpoll;
 use crate::observe::{Paused, Stalls};
 use crate::preempt;
@@ -42,6 +42,7 @@ use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
+use crate::trace::{self, Outcome, Recorder};
 use background::Background;
 use detach::Detached;
 use idle::Idle;
@@ -64,6 +65,7 @@ pub(crate) struct Processor {
     pub(crate) index: usize,
     pub(crate) queue: LocalQueue,
     pub(crate) watch: Watch,
+    pub(crate) counters: ProcessorCounters,
     /// What its machine sleeps on while it has the processor.
     pub(crate) parker: Parker,
     /// Whoever raises the holder's flag has the lock, and a thread or fiber takes its flag out
@@ -84,6 +86,7 @@ impl Processor {
             index,
             queue: LocalQueue::new(),
             watch: Watch::new(),
+            counters: ProcessorCounters::default(),
             parker: Parker::new(),
             holder: Mutex::new(None),
         }
@@ -138,6 +141,11 @@ pub(crate) struct Scheduler {
     pub(crate) counters: Counters,
     /// `None`: long polls are not reported.
     pub(crate) stalls: Option<Stalls>,
+    pub(crate) recorder: Recorder,
+    /// When, by the clock of what is observed.
+    pub(crate) built_at: u64,
+    /// The trace of the first panic was written.
+    pub(crate) trace_written: AtomicBool,
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
@@ -171,6 +179,9 @@ impl Scheduler {
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
             stalls: Stalls::new(&config),
+            recorder: Recorder::new(&config),
+            built_at: trace::clock::ticks(),
+            trace_written: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
@@ -273,6 +284,7 @@ impl Scheduler {
 
     /// Queues a new or woken task: in the LIFO slot of this thread's processor, or for all.
     fn push_woken(&self, runnable: Runnable) {
+        self.observe_wake(&runnable);
         context::with_held(self, |held| match held {
             None => {
                 self.injector.push(runnable);
@@ -302,9 +314,11 @@ impl Scheduler {
     /// if the monitor asked for it.
     fn push_yielded(&self, runnable: Runnable) {
         if preempt_checkpoint::preempt_requested() {
+            self.observe_yield(&runnable, Outcome::GaveWay);
             self.counters.yields_on_request.fetch_add(1, Relaxed);
             self.background.push_yielded(runnable);
         } else {
+            self.observe_yield(&runnable, Outcome::Yielded);
             context::with_held(self, |held| match held {
                 None => self.injector.push(runnable),
                 Some((_, processor)) => processor.queue.push(runnable, &self.injector),
@@ -390,6 +404,7 @@ impl Scheduler {
     /// Wakes a sleeping processor to look for work, unless one is looking already.
     pub(crate) fn wake_one(&self) {
         if let Some(processor) = self.idle.pick_sleeper() {
+            self.trace_unpark(processor);
             self.unpark(processor);
         }
     }
@@ -436,6 +451,8 @@ impl Scheduler {
             return false;
         }
         self.processors[processor].clear_holder();
+        // Before the next poll on the processor.
+        self.trace_hand_off(processor);
         machine.offer(processor);
         self.counters.hand_offs.fetch_add(1, Relaxed);
         true
@@ -494,6 +511,22 @@ impl Scheduler {
         }
     }
 
+    /// How many tasks are in the injector.
+    pub(crate) fn injected(&self) -> usize {
+        self.injector.len()
+    }
+
+    /// How many tasks and polls are in the background.
+    pub(crate) fn in_background(&self) -> usize {
+        self.background.len()
+    }
+
+    /// How many tasks came into the injector from threads without a processor, and how many from
+    /// queues that were full.
+    pub(crate) fn injector_pushes(&self) -> (u64, u64) {
+        self.injector.pushes()
+    }
+
     /// How many tasks are queued.
     pub(crate) fn queued(&self) -> usize {
         let local: usize = self.processors.iter().map(|processor| processor.queue.len()).sum();
@@ -511,6 +544,7 @@ impl Schedule for Arc<Scheduler> {
     }
 
     fn release(&self, header: &TaskHeader) -> bool {
+        self.trace_outcome(Some(header.id()), Outcome::Complete);
         self.registry.remove(header)
     }
 }
@@ -544,6 +578,7 @@ impl Scheduler {
     {
         let (task, runnable, handle) = task::new(future, schedule, preemption, spawned_at);
         if self.registry.add(task) {
+            self.trace_spawn(&runnable);
             self.push_woken(runnable);
         }
         handle

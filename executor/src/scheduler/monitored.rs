@@ -51,7 +51,10 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn fire_timers(&self) {
-        self.collect_and_wake(|wakers| self.timers.fire_if_due(wakers));
+        self.collect_and_wake(|wakers| {
+            self.timers.fire_if_due(wakers);
+            self.trace_timers(wakers.len());
+        });
     }
 
     fn next_timer(&self) -> Option<Instant> {
@@ -70,6 +73,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
             } else {
                 self.netpoll.poll_if_stale(now, wakers);
             }
+            self.trace_netpoll(wakers.len());
         });
     }
 
@@ -82,6 +86,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         self.collect_and_wake(|wakers| {
             let next_timer = || self.timers.next();
             slept = self.netpoll.sleep_as_monitor(until, next_timer, is_kicked, wakers);
+            self.trace_netpoll(wakers.len());
         });
         if slept && self.idle.has_sleeper() {
             // It went to sleep meanwhile and could not become the keeper.
@@ -94,6 +99,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         if self.processors[processor].request(slice) {
             self.counters.requests.fetch_add(1, Relaxed);
             self.stalls.iter().for_each(|stalls| stalls.note_request(processor, slice));
+            self.trace_request(processor);
         }
     }
 

@@ -11,11 +11,14 @@
 //! `hand_off` in `mod.rs`), and then two machines push. Rejected for now: a single-producer ring
 //! with ownership checked by an asymmetric fence; it saves a compare-and-swap per push.
 
+use crate::metrics::bump;
 use crate::sync::Mutex;
 use crate::task::{List, Runnable};
 use crossbeam_queue::ArrayQueue;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
+};
 
 /// As in Go and tokio: 256 runnables, of which half move to the injector when they are too many.
 const LOCAL_CAPACITY: usize = 256;
@@ -75,15 +78,22 @@ impl LocalQueue {
         self.ring.pop()
     }
 
-    /// Moves half of this ring to `thief` and returns one of it to be run at once.
-    pub(crate) fn steal_into(&self, thief: &LocalQueue, overflow: &Injector) -> Option<Runnable> {
+    /// Moves half of this ring to `thief`. Returns one of it to be run at once, and how many it were.
+    pub(crate) fn steal_into(
+        &self,
+        thief: &LocalQueue,
+        overflow: &Injector,
+    ) -> Option<(Runnable, usize)> {
         let count = self.ring.len().div_ceil(2);
         let first = self.ring.pop()?;
-        for _ in 1..count {
-            let Some(runnable) = self.ring.pop() else { break };
+        let mut stolen = 1;
+        while stolen < count
+            && let Some(runnable) = self.ring.pop()
+        {
             thief.push(runnable, overflow);
+            stolen += 1;
         }
-        Some(first)
+        Some((first, stolen))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -112,6 +122,9 @@ pub(crate) struct Injector {
     list: Mutex<List>,
     /// The list's length, to be read without the lock.
     len: AtomicUsize,
+    /// How many came one by one, and how many from queues that were full. Written under the lock.
+    pushed: AtomicU64,
+    spilled: AtomicU64,
     /// The monitor has seen something in it while every processor was at work.
     urgent: AtomicBool,
 }
@@ -120,11 +133,13 @@ impl Injector {
     pub(crate) fn push(&self, runnable: Runnable) {
         let mut list = self.list.lock();
         list.push_back(runnable);
+        bump(&self.pushed, 1);
         self.len.store(list.len(), SeqCst);
     }
 
     pub(crate) fn push_list(&self, added: &mut List) {
         let mut list = self.list.lock();
+        bump(&self.spilled, added.len() as u64);
         list.append(added);
         self.len.store(list.len(), SeqCst);
     }
@@ -165,6 +180,11 @@ impl Injector {
     /// Whether this pick is the one to look here first.
     pub(crate) fn take_urgency(&self) -> bool {
         self.urgent.load(Relaxed) && self.urgent.swap(false, Relaxed)
+    }
+
+    /// How many were put in one by one, and how many together.
+    pub(crate) fn pushes(&self) -> (u64, u64) {
+        (self.pushed.load(Relaxed), self.spilled.load(Relaxed))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

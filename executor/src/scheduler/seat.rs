@@ -13,6 +13,7 @@ use super::machine::Machine;
 use super::worker::SeatRef;
 use super::{Processor, Scheduler};
 use crate::context;
+use crate::trace::Lane;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Pool;
 use preempt_sysmon::Slice;
@@ -43,12 +44,15 @@ pub(crate) struct Seat {
     pub(super) has_turn: Cell<bool>,
     pub(super) anticipation: Anticipation,
     random: Cell<u32>,
+    /// What it records.
+    pub(crate) lane: Lane,
     /// Kept for its memory; empty between uses.
     wakers: Cell<Vec<Waker>>,
 }
 
 impl Seat {
-    pub(crate) fn new(scheduler: Arc<Scheduler>, machine: Arc<Machine>) -> Self {
+    /// `lane` is this thread's, or the one that its predecessor has given up.
+    pub(crate) fn new(scheduler: Arc<Scheduler>, machine: Arc<Machine>, lane: Lane) -> Self {
         Seat {
             fibers: scheduler.fibers(),
             scheduler,
@@ -63,6 +67,7 @@ impl Seat {
             has_turn: Cell::new(false),
             anticipation: Anticipation::default(),
             random: Cell::new(context::random_seed()),
+            lane,
             wakers: Cell::default(),
         }
     }
@@ -81,6 +86,7 @@ impl Seat {
         self.processor.store(processor, Relaxed);
         self.searching.set(false);
         self.was_offered.set(true);
+        self.trace_take(processor);
     }
 
     /// A new loop has begun on this fiber: its flag is to be raised from now on.
@@ -123,6 +129,12 @@ impl Seat {
             Some(slice) if !processor.watch.is_in(slice) => None,
             _ => Some(processor),
         }
+    }
+
+    /// The number of the processor that the machine has, or had when its poll began.
+    pub(crate) fn processor_index(&self) -> Option<usize> {
+        let index = self.processor.load(Relaxed);
+        (index != NONE).then_some(index)
     }
 
     fn slice(&self) -> Option<Slice> {
@@ -188,10 +200,12 @@ impl Seat {
     pub(super) fn end_slice(&self) {
         let Some(slice) = self.slice() else { return };
         self.slice.store(0, Relaxed);
-        let kept = match self.scheduler.processors.get(self.processor.load(Relaxed)) {
+        let index = self.processor.load(Relaxed);
+        let kept = match self.scheduler.processors.get(index) {
             Some(processor) => processor.watch.end_poll(slice),
             None => false,
         };
+        self.observe_end(index, kept);
         if !kept {
             // Another machine has it: its holder is none of this machine's business.
             self.processor.store(NONE, Relaxed);
@@ -228,6 +242,8 @@ impl Seat {
     pub(super) fn park(&self, processor: &Processor) {
         let scheduler = &*self.scheduler;
         let mut wakers = self.wakers.take();
+        processor.counters.parks(processor.watch.polls());
+        let since = self.trace_pause(Some(processor.index));
         let last = scheduler.idle.park(processor.index, self.searching.take());
         let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
         if !work_left && !scheduler.is_closed() {
@@ -235,6 +251,9 @@ impl Seat {
         }
         self.searching.set(scheduler.idle.unpark(processor.index));
         scheduler.monitor.work_started();
+        processor.counters.unparks();
+        self.trace_pause_end(Some(processor.index), since);
+        scheduler.trace_netpoll(wakers.len());
         self.wake(wakers);
     }
 
@@ -242,6 +261,7 @@ impl Seat {
     pub(super) fn fire_timers(&self) {
         let mut wakers = self.wakers.take();
         self.scheduler.timers.fire_if_due(&mut wakers);
+        self.scheduler.trace_timers(wakers.len());
         self.wake(wakers);
     }
 
@@ -250,6 +270,8 @@ impl Seat {
         if self.scheduler.netpoll.is_unattended() {
             let mut wakers = self.wakers.take();
             self.scheduler.netpoll.poll_in_passing(&mut wakers);
+            self.scheduler.trace_netpoll(wakers.len());
+            self.lane.forget_time();
             self.wake(wakers);
         }
     }

@@ -16,6 +16,7 @@ use crate::context;
 use crate::coop;
 use crate::report;
 use crate::task::{Preemption, Runnable};
+use crate::trace::Subject;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Leave, Spare, Suspended};
 use std::future::Future;
@@ -114,6 +115,7 @@ fn step(seat: &Seat) -> Step {
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
+            seat.observe_begin(processor, || Subject::of(&runnable));
             match runnable.preemption() {
                 Preemption::Forced => poll(seat, processor, || runnable.run()),
                 restricted => poll_restricted(seat, processor, runnable, restricted),
@@ -162,7 +164,9 @@ fn wait_for_processor(seat: &Seat) -> Step {
     if seat.has_lost_processor() {
         seat.scheduler().machines.put_back(seat.machine().clone());
     }
+    let since = seat.trace_pause(None);
     if let Some(processor) = seat.machine().wait_for_processor() {
+        seat.trace_pause_end(None, since);
         seat.take(processor);
         return Step::Again;
     }
@@ -187,6 +191,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
+    seat.observe_begin(processor, || detached.subject());
     processor.set_holder(detached.flag, seat.machine());
     processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor, detached.stopped_by);
@@ -202,6 +207,7 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
+            seat.observe_begin(processor, || Subject::of(&runnable));
             processor.watch.restrict_next_poll(runnable.preemption());
             poll_in_block_on(seat, processor, || runnable.run());
         }
@@ -234,7 +240,10 @@ pub(crate) fn poll_main<F: Future>(
 ) -> Poll<F::Output> {
     let poll = || coop::with_budget(|| future.poll(cx));
     match seat.held() {
-        Some(processor) => poll_in_block_on(seat, processor, poll),
+        Some(processor) => {
+            seat.observe_begin(processor, Subject::default);
+            poll_in_block_on(seat, processor, poll)
+        }
         None => poll(),
     }
 }
@@ -267,6 +276,7 @@ fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
     if seat.scheduler().background.is_empty() || !seat.anticipation.is_worth_it() {
         return None;
     }
+    seat.lane.forget_time();
     let until = Instant::now() + ANTICIPATION;
     while Instant::now() < until {
         seat.fire_timers();
@@ -328,8 +338,20 @@ fn steal(seat: &Seat, thief: &Processor) -> Option<Runnable> {
     }
     let first = seat.next_random();
     victims(scheduler, thief, first)
-        .find_map(|victim| victim.queue.steal_into(&thief.queue, &scheduler.injector))
-        .or_else(|| victims(scheduler, thief, first).find_map(|victim| victim.queue.pop_lifo()))
+        .find_map(|victim| {
+            let (first, count) = victim.queue.steal_into(&thief.queue, &scheduler.injector)?;
+            thief.counters.stole(count);
+            seat.trace_steal(victim.index, count);
+            Some(first)
+        })
+        .or_else(|| {
+            victims(scheduler, thief, first).find_map(|victim| {
+                let runnable = victim.queue.pop_lifo()?;
+                thief.counters.stole(1);
+                seat.trace_steal(victim.index, 1);
+                Some(runnable)
+            })
+        })
 }
 
 /// The other processors, each once, from `first` on.

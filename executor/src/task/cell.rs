@@ -13,7 +13,7 @@
 //! | field | who may touch it |
 //! |---|---|
 //! | `state` | anyone |
-//! | `queue_link` | the holder of the `Runnable`, or the list that it is in |
+//! | `queue_link`, `queued_at` | the holder of the `Runnable`, or the list that it is in |
 //! | `registry_links` | the registry, under its shard's lock |
 //! | `stage` | see `state.rs`: RUNNING owns the future, JOINED and COMPLETE the output |
 
@@ -26,6 +26,7 @@ use std::cell::UnsafeCell;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 #[repr(C)]
 pub(crate) struct Header {
@@ -39,6 +40,8 @@ pub(crate) struct Header {
     /// Woken when the task completes.
     pub(super) join_waker: AtomicWaker,
     pub(super) spawned_at: &'static Location<'static>,
+    /// When the task was last queued, if that is observed, by `trace::clock`; else zero.
+    pub(super) queued_at: AtomicU64,
 }
 
 impl Header {
@@ -96,6 +99,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 registry_links: UnsafeCell::new(Links::default()),
                 join_waker: AtomicWaker::new(),
                 spawned_at,
+                queued_at: AtomicU64::new(0),
             },
             schedule,
             stage: UnsafeCell::new(Stage::Running(future)),

@@ -54,6 +54,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Where the runnables of a task go.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -106,6 +107,16 @@ impl Task {
         Task(header)
     }
 
+    /// Another reference to a task.
+    ///
+    /// # Safety
+    /// The task is alive.
+    unsafe fn one_more(header: NonNull<Header>) -> Self {
+        // SAFETY: the caller's contract.
+        unsafe { header.as_ref() }.state.add_ref();
+        Task(header)
+    }
+
     fn into_raw(self) -> NonNull<Header> {
         let header = self.0;
         std::mem::forget(self);
@@ -127,7 +138,7 @@ impl Task {
     }
 
     /// What it was called by `Builder::name`.
-    fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.header().name()
     }
 
@@ -188,6 +199,29 @@ impl Runnable {
 
     fn into_raw(self) -> NonNull<Header> {
         self.0.into_raw()
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.0.id()
+    }
+
+    /// Where the task was spawned.
+    pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
+        self.0.header().spawned_at
+    }
+
+    /// What the task was called by `Builder::name`.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.name()
+    }
+
+    /// When it was queued; zero: nobody has said so.
+    pub(crate) fn queued_at(&self) -> u64 {
+        self.0.header().queued_at.load(Relaxed)
+    }
+
+    pub(crate) fn set_queued_at(&self, ticks: u64) {
+        self.0.header().queued_at.store(ticks, Relaxed);
     }
 
     /// How far its poll may be preempted.

@@ -17,6 +17,8 @@ pub(crate) struct Registry {
 #[derive(Default)]
 struct Shard {
     first: Option<NonNull<Header>>,
+    /// How many tasks have been in it.
+    added: u64,
     closed: bool,
 }
 
@@ -90,9 +92,30 @@ impl Registry {
         })
     }
 
+    /// How many tasks there have been.
+    pub(crate) fn added(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().added).sum()
+    }
+
     /// How many tasks live.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Relaxed)
+    }
+
+    /// The tasks that live, at least most of them while others come and go. No lock is held while
+    /// memory is allocated.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        let mut tasks = Vec::with_capacity(self.len() * 2 + 64);
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let mut next = shard.first;
+            while let Some(header) = next.filter(|_| tasks.len() < tasks.capacity()) {
+                next = links(header).next;
+                // SAFETY: a task in the list is alive; its state counts one reference more.
+                tasks.push(unsafe { Task::one_more(header) });
+            }
+        }
+        tasks
     }
 
     /// Takes no more tasks, and drops the futures of all that are not being polled. User code
@@ -120,6 +143,7 @@ impl Registry {
 impl Shard {
     /// Puts the task in front; its reference becomes the list's.
     fn link(&mut self, task: Task) {
+        self.added += 1;
         let header = task.into_raw();
         set_links(header, Links { previous: None, next: self.first, is_linked: true });
         if let Some(next) = self.first {

@@ -13,9 +13,10 @@
 
 use super::clock::Clock;
 use super::heap::{Heap, Key};
+use crate::metrics::bump;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ struct Shard {
     heap: Mutex<Heap>,
     /// `heap.earliest()`, to be read without the lock.
     earliest: AtomicU64,
+    /// How many timers have fired. Written under the lock.
+    fired: AtomicU64,
 }
 
 /// A timer that was set.
@@ -43,7 +46,11 @@ pub(crate) struct Timer {
 
 impl Timers {
     pub(crate) fn new(processors: usize) -> Self {
-        let shard = || Shard { heap: Mutex::default(), earliest: AtomicU64::new(NEVER) };
+        let shard = || Shard {
+            heap: Mutex::default(),
+            earliest: AtomicU64::new(NEVER),
+            fired: AtomicU64::new(0),
+        };
         Timers {
             shards: (0..processors).map(|_| CachePadded::new(shard())).collect(),
             epoch: Instant::now(),
@@ -100,6 +107,13 @@ impl Timers {
         self.shards.iter().for_each(|shard| shard.fire(now, wakers));
     }
 
+    /// How many timers wait, and how many have fired.
+    pub(crate) fn numbers(&self) -> (usize, u64) {
+        let live = self.shards.iter().map(|shard| shard.heap.lock().len()).sum();
+        let fired = self.shards.iter().map(|shard| shard.fired.load(Relaxed)).sum();
+        (live, fired)
+    }
+
     fn earliest(&self) -> u64 {
         self.shards.iter().map(|shard| shard.earliest.load(SeqCst)).min().unwrap_or(NEVER)
     }
@@ -139,6 +153,7 @@ impl Shard {
         }
         let mut heap = self.heap.lock();
         while let Some(waker) = heap.pop_due(now) {
+            bump(&self.fired, 1);
             wakers.push(waker);
         }
         self.publish(&heap);

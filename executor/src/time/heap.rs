@@ -44,6 +44,11 @@ impl Heap {
         self.items.first().map(|item| item.due)
     }
 
+    /// How many timers have not fired.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     pub(crate) fn insert(&mut self, due: u64, waker: Waker) -> Key {
         let position = self.items.len();
         let key = self.slots.insert(Slot { waker: Some(waker), position });

@@ -1,0 +1,40 @@
+//! The execution trace: what the scheduler did, moment by moment, for a person to look at.
+//!
+//! ```text
+//!   hooks.rs     one-line calls in the scheduler; while nothing is recorded each is a branch
+//!      │ Event (event.rs), stamped by clock.rs
+//!      ▼
+//!   recorder.rs  a ring (ring.rs) for each machine, and one for all other threads
+//!      │ a copy, at any time, by any thread
+//!      ▼
+//!   snapshot.rs  Trace: the events, the names of tasks and threads
+//!      │
+//!      ▼
+//!   timeline.rs  tracks, slices, instants, flows ──▶ perfetto.rs, chrome.rs
+//! ```
+//!
+//! The rings are a flight recorder: the newest events replace the oldest. Whoever writes waits for
+//! nobody and allocates nothing. The ring that several threads share has a lock, whose holder is never
+//! suspended.
+//!
+//! A poll is one event, written when it is over; what goes on now is the ring's *state*. So a poll takes
+//! one reading of the clock: it begins when the one before it ended, unless the machine looked for work
+//! in between.
+
+mod chrome;
+pub(crate) mod clock;
+mod event;
+mod hooks;
+pub(crate) mod on_panic;
+mod perfetto;
+mod recorder;
+pub(crate) mod ring;
+mod snapshot;
+mod timeline;
+mod tracer;
+
+pub(crate) use event::{Outcome, Subject};
+pub(crate) use hooks::{BlockOn, run_blocking};
+pub(crate) use recorder::{Lane, Recorder};
+pub use snapshot::Trace;
+pub use tracer::Tracer;
