@@ -190,111 +190,64 @@ impl<'a, T> Parts for slice::IterMut<'a, T> {
     }
 }
 
-/// The values `next`, `next + 1` and so on.
-#[derive(Debug)]
-pub struct Successive<T> {
-    next: T,
-    left: usize,
+/// The integers. One trait for all, so that `0..4` can be cut while its type is not yet known.
+pub trait Integer: Copy + PartialOrd {
+    /// 1 and 0: the ends of an inclusive range that is empty.
+    const NOTHING: (Self, Self);
+
+    /// `start + most`, if that is less than `end`.
+    fn ahead(start: Self, end: Self, most: usize) -> Option<Self>;
+
+    /// `end - start`, where that is not negative and not more than `usize::MAX`; else that.
+    fn distance(start: Self, end: Self) -> usize;
+
+    /// `self + 1`; after the last value the first.
+    #[must_use]
+    fn successor(self) -> Self;
 }
 
-macro_rules! ranges_of {
+macro_rules! integers {
     ($($int:ident as $unsigned:ident),*) => {$(
-        impl Parts for Range<$int> {
-            type Part = Range<$int>;
+        #[allow(
+            clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss,
+            clippy::cast_lossless,
+            reason = "`most` is cast only where it is less than a difference of two values"
+        )]
+        impl Integer for $int {
+            const NOTHING: ($int, $int) = (1, 0);
 
             #[inline(always)]
-            #[allow(
-                clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss,
-                clippy::cast_lossless,
-                reason = "`most` is cast only where it is less than a difference of two values"
-            )]
             #[allow(unsafe_code, reason = "tells the optimiser that a part is a part")]
-            fn split_off_front(&mut self, most: usize) -> Self::Part {
-                let (start, end) = (self.start, self.end);
+            fn ahead(start: $int, end: $int, most: usize) -> Option<$int> {
                 let length = (end as $unsigned).wrapping_sub(start as $unsigned);
                 if start < end && length as u128 > most as u128 {
                     let middle = start.wrapping_add(most as $int);
                     // SAFETY: `most` is less than the distance from `start` to `end`.
                     unsafe { core::hint::assert_unchecked(start <= middle && middle < end) };
-                    self.start = middle;
-                    start..middle
+                    Some(middle)
                 } else {
-                    self.start = end;
-                    start..end
+                    None
                 }
             }
 
             #[inline(always)]
-            #[allow(clippy::cast_sign_loss, clippy::cast_lossless, reason = "a difference of two values")]
-            fn has_at_most(&self, most: usize) -> bool {
-                let length = (self.end as $unsigned).wrapping_sub(self.start as $unsigned);
-                self.start >= self.end || length as u128 <= most as u128
-            }
-
-            #[inline(always)]
-            fn is_at_end(&self) -> bool {
-                self.start >= self.end
-            }
-        }
-
-        impl Iterator for Successive<$int> {
-            type Item = $int;
-
-            #[inline(always)]
-            fn next(&mut self) -> Option<$int> {
-                self.left = self.left.checked_sub(1)?;
-                let value = self.next;
-                // Wraps after the last value of the type, which is then the last of the strip.
-                self.next = value.wrapping_add(1);
-                Some(value)
-            }
-        }
-
-        impl Parts for RangeInclusive<$int> {
-            type Part = Successive<$int>;
-
-            #[inline(always)]
-            #[allow(
-                clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss,
-                clippy::cast_lossless, clippy::reversed_empty_ranges,
-                reason = "`most` is cast only where it is less than a difference of two values, a \
-                    difference only where it is less than `most`"
-            )]
-            fn split_off_front(&mut self, most: usize) -> Self::Part {
-                if RangeInclusive::is_empty(self) {
-                    return Successive { next: *self.start(), left: 0 };
+            fn distance(start: $int, end: $int) -> usize {
+                if start >= end {
+                    return 0;
                 }
-                let (start, end) = (*self.start(), *self.end());
-                let last = (end as $unsigned).wrapping_sub(start as $unsigned);
-                if last as u128 >= most as u128 {
-                    *self = start.wrapping_add(most as $int)..=end;
-                    Successive { next: start, left: most }
-                } else {
-                    *self = 1..=0;
-                    Successive { next: start, left: last as usize + 1 }
-                }
+                let length = (end as $unsigned).wrapping_sub(start as $unsigned);
+                if length as u128 > usize::MAX as u128 { usize::MAX } else { length as usize }
             }
 
             #[inline(always)]
-            #[allow(clippy::cast_sign_loss, clippy::cast_lossless, reason = "a difference of two values")]
-            fn has_at_most(&self, most: usize) -> bool {
-                let last = (*self.end() as $unsigned).wrapping_sub(*self.start() as $unsigned);
-                RangeInclusive::is_empty(self) || (last as u128) < most as u128
-            }
-
-            #[inline(always)]
-            fn is_at_end(&self) -> bool {
-                RangeInclusive::is_empty(self)
+            fn successor(self) -> $int {
+                self.wrapping_add(1)
             }
         }
-
-        #[allow(unsafe_code, reason = "states the length of a range")]
-        // SAFETY: the lower bound is exact, or `usize::MAX` where that is less.
-        unsafe impl KnownLength for Range<$int> {}
     )*};
 }
 
-ranges_of!(
+integers!(
     i8 as u8,
     i16 as u16,
     i32 as u32,
@@ -308,6 +261,90 @@ ranges_of!(
     u128 as u128,
     usize as usize
 );
+
+impl<T: Integer> Parts for Range<T>
+where
+    Range<T>: Iterator<Item = T>,
+{
+    type Part = Range<T>;
+
+    #[inline(always)]
+    fn split_off_front(&mut self, most: usize) -> Range<T> {
+        let (start, end) = (self.start, self.end);
+        let middle = T::ahead(start, end, most).unwrap_or(end);
+        self.start = middle;
+        start..middle
+    }
+
+    #[inline(always)]
+    fn has_at_most(&self, most: usize) -> bool {
+        T::distance(self.start, self.end) <= most
+    }
+
+    #[inline(always)]
+    fn is_at_end(&self) -> bool {
+        self.start >= self.end
+    }
+}
+
+#[allow(unsafe_code, reason = "states the length of a range")]
+// SAFETY: the lower bound is exact, or `usize::MAX` where that is less.
+unsafe impl<T: Integer> KnownLength for Range<T> where Range<T>: Iterator<Item = T> {}
+
+impl<T: Integer> Parts for RangeInclusive<T>
+where
+    RangeInclusive<T>: Iterator<Item = T>,
+{
+    type Part = Successive<T>;
+
+    #[inline(always)]
+    fn split_off_front(&mut self, most: usize) -> Successive<T> {
+        let (start, end) = (*self.start(), *self.end());
+        if RangeInclusive::is_empty(self) {
+            return Successive { next: start, left: 0 };
+        }
+        // Less than `most` are between them: all that there are, with the end itself.
+        let distance = T::distance(start, end);
+        if distance < most {
+            let (start_of_nothing, end_of_nothing) = T::NOTHING;
+            *self = start_of_nothing..=end_of_nothing;
+            return Successive { next: start, left: distance + 1 };
+        }
+        // `most` steps lead to the end, or to somewhere ahead of it.
+        *self = T::ahead(start, end, most).unwrap_or(end)..=end;
+        Successive { next: start, left: most }
+    }
+
+    #[inline(always)]
+    fn has_at_most(&self, most: usize) -> bool {
+        RangeInclusive::is_empty(self) || T::distance(*self.start(), *self.end()) < most
+    }
+
+    #[inline(always)]
+    fn is_at_end(&self) -> bool {
+        RangeInclusive::is_empty(self)
+    }
+}
+
+/// The values `next`, `next + 1` and so on.
+#[derive(Debug)]
+pub struct Successive<T> {
+    next: T,
+    left: usize,
+}
+
+impl<T: Integer> Iterator for Successive<T> {
+    type Item = T;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<T> {
+        self.left = self.left.checked_sub(1)?;
+        let value = self.next;
+        // Wraps after the last value of the type, which is then the last of the strip.
+        self.next = value.successor();
+        Some(value)
+    }
+}
 
 /// Strips of iterators that say how many items they have.
 #[derive(Clone, Copy, Debug)]

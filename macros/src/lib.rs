@@ -44,8 +44,8 @@ use proc_macro::TokenStream;
 /// * async code yields: at the entry of an `async fn`, and in loops that contain `.await`, as part
 ///   of that `.await`. Loops of async code that contain none are sync code.
 ///
-/// Sync loops do not check in each iteration, which would keep the compiler from vectorising them:
-/// they are *strip-mined*, split into an outer loop that checks and an inner one that does not. How
+/// `for` loops, and those of the form `while i < n`, do not check in each iteration, which would keep
+/// the compiler from vectorising them: they are *strip-mined*, split into an outer loop that checks and an inner one that does not. How
 /// many iterations the inner one has is chosen so that a check comes every 1 to 8 us: from the body's
 /// syntax at first, from the time it took later. A loop that is over within the first strip only
 /// compares its length with a constant, if it is over a range, a slice, a `Vec` or one of std's
@@ -131,7 +131,8 @@ use proc_macro::TokenStream;
 ///
 /// # Options
 ///
-/// * `every = N`, from 1 to 1048576: each loop checks after N iterations, however long they take.
+/// * `every = N`, from 1 to 1048576: each loop checks after N iterations, however long they take, and
+///   whatever kind of loop it is.
 /// * `loops = false`: no checks in loops, except that awaits in them still yield.
 /// * `entry = true` or `false`: functions check at their entry, or do not, whether they call or not.
 /// * `crate = path`: generated code calls into `path` instead of `::preempt`. A library that wants

@@ -103,9 +103,16 @@ macro_rules! shapes {
             use super::*;
             $($(#[$attr])* pub(super) fn $name($script: &Script) -> Option<u32> { $($body)* })*
         }
+        // Strips in every loop, also where the macro would choose otherwise.
+        #[preemptible(every = 7)]
+        mod in_strips {
+            use super::*;
+            $($(#[$attr])* pub(super) fn $name($script: &Script) -> Option<u32> { $($body)* })*
+        }
         $(#[test]
         fn $name() {
             $crate::compare(plain::$name, annotated::$name);
+            $crate::compare(plain::$name, in_strips::$name);
         })*
     };
 }

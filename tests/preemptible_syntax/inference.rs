@@ -12,6 +12,15 @@ fn takes_slice(x: &[u64]) -> u32 {
 }
 
 both! {
+    /// Too many for the loop to stay plain; the index says of which type they are.
+    fn an_integer_typed_by_an_index_in_a_long_loop(n: u32) -> u32 {
+        let values = vec![vec![n; 2]; 20_000];
+        let mut sum = 0_u32;
+        for i in 0..20_000 { sum = sum.wrapping_add(values[i][1]) }
+        for i in 0..=19_999 { sum = sum.wrapping_add(values[i][0]) }
+        sum
+    }
+
     fn integers_that_the_body_types(n: u32) -> (Vec<u16>, u64, u32, i8, f32) {
         let mut list: Vec<u16> = Vec::new();
         for i in 0..30 { list.push(i) }

@@ -18,7 +18,11 @@ macro_rules! both {
             fn plain($n: u32) -> $output { $($body)* }
             #[::preempt::preemptible]
             fn annotated($n: u32) -> $output { $($body)* }
+            // Strips in every loop, also where the macro would choose otherwise.
+            #[::preempt::preemptible(every = 5)]
+            fn in_strips($n: u32) -> $output { $($body)* }
             $crate::support::compare(plain, annotated);
+            $crate::support::compare(plain, in_strips);
         }
     )*};
 }
@@ -32,6 +36,12 @@ macro_rules! both_async {
             async fn plain($n: u32) -> $output { $($body)* }
             #[::preempt::preemptible]
             async fn annotated($n: u32) -> $output { $($body)* }
+            #[::preempt::preemptible(every = 5)]
+            async fn in_strips($n: u32) -> $output { $($body)* }
+            $crate::support::compare(
+                |n| $crate::support::block_on(plain(n)),
+                |n| $crate::support::block_on(in_strips(n)),
+            );
             $crate::support::compare(
                 |n| $crate::support::block_on(plain(n)),
                 |n| $crate::support::block_on(annotated(n)),

@@ -29,48 +29,21 @@ fn sum(values: &[u32]) -> u32 {
 }
 fn collatz(mut n: u64) -> u32 {
     let mut steps = 0;
-    {
-        let mut __goes_on: bool = n != 1;
-        loop {
-            let mut __left = 64usize;
-            while (__left != 0) & __goes_on {
-                __left -= 1;
-                let () = {
-                    n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
-                    steps += 1;
-                };
-                __goes_on = n != 1;
-            }
-            if !__goes_on {
-                break;
-            }
-            ::preempt::__private::checkpoint();
-        }
+    while n != 1 {
+        ::preempt::__private::checkpoint();
+        n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+        steps += 1;
     }
     steps
 }
 fn drain(queue: &mut Vec<u32>) -> u32 {
     let mut sum = 0;
-    {
-        'strips0: loop {
-            let mut __left = 64usize;
-            let () = loop {
-                if __left == 0 {
-                    ::preempt::__private::checkpoint();
-                    continue 'strips0;
-                }
-                __left -= 1;
-                if let Some(value) = queue.pop() {
-                    if value == 0 {
-                        continue;
-                    }
-                    sum += value;
-                } else {
-                    break 'strips0;
-                }
-            };
-            #[allow(unreachable_code)] break 'strips0;
+    while let Some(value) = queue.pop() {
+        ::preempt::__private::checkpoint();
+        if value == 0 {
+            continue;
         }
+        sum += value;
     }
     sum
 }
