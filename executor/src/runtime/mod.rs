@@ -19,6 +19,8 @@ pub use preempt_fiber::Backend;
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};
+use crate::debug;
+use crate::metrics::SchedTrace;
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
 use crate::trace::{self, BlockOn};
@@ -49,6 +51,7 @@ pub struct Runtime {
     handle: Handle,
     driver: Driver,
     monitor: Mutex<Option<thread::JoinHandle<()>>>,
+    _schedtrace: Option<SchedTrace>,
 }
 
 enum Driver {
@@ -87,8 +90,13 @@ impl Runtime {
             limits,
             crate::scheduler::os_thread::prepare_monitor,
         )?;
-        let runtime =
-            Runtime { handle: Handle::of(&scheduler), driver, monitor: Mutex::new(Some(monitor)) };
+        let period = debug::settings().schedtrace;
+        let runtime = Runtime {
+            handle: Handle::of(&scheduler),
+            driver,
+            monitor: Mutex::new(Some(monitor)),
+            _schedtrace: period.and_then(|period| SchedTrace::start(&scheduler, period)),
+        };
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.
             scheduler.make_fibers()?;

@@ -20,7 +20,7 @@ use super::worker::{self, SeatRef};
 use crate::context;
 use crate::sync::Critical;
 use crate::task::Preemption;
-use crate::trace::{Outcome, Subject};
+use crate::trace::Outcome;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
 use std::sync::Arc;
@@ -35,14 +35,6 @@ pub(super) struct Detached {
     pub(super) preemption: Preemption,
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
-    /// Whose it is, for the trace.
-    subject: Subject,
-}
-
-impl Detached {
-    pub(super) fn subject(&self) -> Subject {
-        Subject { is_resumed: true, queued_at: 0, ..self.subject }
-    }
 }
 
 /// What has stopped a poll.
@@ -78,12 +70,15 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
         let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            let detached = Detached { suspended, flag, preemption, stopped_by, subject };
-            scheduler.push_detached(detached);
+            scheduler.push_detached(Detached { suspended, flag, preemption, stopped_by });
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
-        context::with_seat(|now| now.map(|now| now.count_migration(seat)));
+        context::with_seat(|now| {
+            let Some(now) = now else { return };
+            now.count_migration(seat);
+            now.observe_resumption(subject);
+        });
     }
     checkpoint::leave();
     leaves
