@@ -22,6 +22,8 @@ mod blocking;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
+mod debug;
+#[cfg(not(loom))]
 pub mod fs;
 #[cfg(not(loom))]
 pub mod io;

@@ -9,7 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Not through std's handle: a poll that was suspended while it printed holds that one's lock, and
 /// the monitor must not wait for a poll.
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
-    let line = format!("preempt: {message}\n");
+    line(format_args!("preempt: {message}"));
+}
+
+/// As [`warn`], without saying who prints it.
+pub(crate) fn line(message: fmt::Arguments<'_>) {
+    let line = format!("{message}\n");
     #[cfg(unix)]
     {
         // SAFETY: the buffer is valid for its length.

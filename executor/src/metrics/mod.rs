@@ -8,6 +8,7 @@
 //!   snapshot.rs    RuntimeMetrics; tokio_names.rs: the same by tokio's methods
 //!      │
 //!      ▼
+//!      │                                               schedtrace.rs: a line of text
 //!   families.rs    one table: name, help, kind, samples ──▶ prometheus.rs, publisher.rs
 //! ```
 //!
@@ -21,6 +22,7 @@ mod histogram;
 mod prometheus;
 #[cfg(feature = "metrics")]
 mod publisher;
+mod schedtrace;
 mod snapshot;
 mod tokio_names;
 
@@ -28,4 +30,5 @@ pub(crate) use counters::{Counters, ProcessorCounters, bump};
 pub use histogram::Histogram;
 #[cfg(feature = "metrics")]
 pub use publisher::MetricsPublisher;
+pub(crate) use schedtrace::SchedTrace;
 pub use snapshot::{Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};

@@ -20,6 +20,8 @@ pub use preempt_fiber::Backend;
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};
+use crate::debug;
+use crate::metrics::SchedTrace;
 #[cfg(unix)]
 use crate::observe::DumpOnQuit;
 use crate::scheduler::Scheduler;
@@ -55,6 +57,7 @@ pub struct Runtime {
     /// Ends when this is dropped.
     #[cfg(unix)]
     _dump_on_quit: Option<DumpOnQuit>,
+    _schedtrace: Option<SchedTrace>,
 }
 
 enum Driver {
@@ -93,12 +96,14 @@ impl Runtime {
             limits,
             crate::scheduler::os_thread::prepare_monitor,
         )?;
+        let period = debug::settings().schedtrace;
         let runtime = Runtime {
             #[cfg(unix)]
             _dump_on_quit: DumpOnQuit::of(&scheduler)?,
             handle: Handle::of(&scheduler),
             driver,
             monitor: Mutex::new(Some(monitor)),
+            _schedtrace: period.and_then(|period| SchedTrace::start(&scheduler, period)),
         };
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.

@@ -21,7 +21,7 @@ use crate::context;
 use crate::observe;
 use crate::sync::Critical;
 use crate::task::Preemption;
-use crate::trace::{Outcome, Subject};
+use crate::trace::Outcome;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
 use std::sync::Arc;
@@ -38,14 +38,6 @@ pub(super) struct Detached {
     pub(super) stopped_by: StoppedBy,
     /// Where it is.
     pub(super) at: observe::Paused,
-    /// Whose it is, for the trace.
-    subject: Subject,
-}
-
-impl Detached {
-    pub(super) fn subject(&self) -> Subject {
-        Subject { is_resumed: true, queued_at: 0, ..self.subject }
-    }
 }
 
 /// What has stopped a poll.
@@ -82,13 +74,17 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
         let at = observe::Paused::here();
         let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            let detached = Detached { suspended, flag, preemption, stopped_by, at, subject };
+            let detached = Detached { suspended, flag, preemption, stopped_by, at };
             scheduler.push_detached(detached);
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
-        context::with_seat(|now| now.map(|now| now.count_migration(seat)));
-        context::with_seat(|now| now.map(observe::note_resumption));
+        context::with_seat(|now| {
+            let Some(now) = now else { return };
+            now.count_migration(seat);
+            observe::note_resumption(now);
+            now.observe_resumption(subject);
+        });
     }
     checkpoint::leave();
     leaves

@@ -123,6 +123,13 @@ impl Idle {
         false
     }
 
+    /// How many processors sleep, and how many search.
+    #[cfg(not(loom))]
+    pub(crate) fn numbers(&self) -> (usize, usize) {
+        let state = self.state.load(SeqCst);
+        (self.processors - state / AWAKE, state & SEARCHING_MASK)
+    }
+
     /// Whether some processor sleeps.
     pub(crate) fn has_sleeper(&self) -> bool {
         self.state.load(SeqCst) / AWAKE < self.processors

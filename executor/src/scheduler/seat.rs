@@ -253,16 +253,14 @@ impl Seat {
         scheduler.monitor.work_started();
         processor.counters.unparks();
         self.trace_pause_end(Some(processor.index), since);
-        scheduler.trace_netpoll(wakers.len());
-        self.wake(wakers);
+        self.wake(wakers, Scheduler::trace_netpoll);
     }
 
     /// Wakes whoever waits for a timer that is due.
     pub(super) fn fire_timers(&self) {
         let mut wakers = self.wakers.take();
         self.scheduler.timers.fire_if_due(&mut wakers);
-        self.scheduler.trace_timers(wakers.len());
-        self.wake(wakers);
+        self.wake(wakers, Scheduler::trace_timers);
     }
 
     /// Wakes whoever waits for an event that has come, unless somebody else looks after that.
@@ -270,14 +268,15 @@ impl Seat {
         if self.scheduler.netpoll.is_unattended() {
             let mut wakers = self.wakers.take();
             self.scheduler.netpoll.poll_in_passing(&mut wakers);
-            self.scheduler.trace_netpoll(wakers.len());
             self.lane.forget_time();
-            self.wake(wakers);
+            self.wake(wakers, Scheduler::trace_netpoll);
         }
     }
 
-    fn wake(&self, mut wakers: Vec<Waker>) {
+    #[inline]
+    fn wake(&self, mut wakers: Vec<Waker>, trace: impl FnOnce(&Scheduler, usize)) {
         if !wakers.is_empty() {
+            trace(&self.scheduler, wakers.len());
             self.scheduler.wake_all(&mut wakers);
         }
         self.wakers.set(wakers);

@@ -191,7 +191,6 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
-    seat.observe_begin(processor, || detached.subject());
     processor.set_holder(detached.flag, seat.machine());
     processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor, detached.stopped_by);

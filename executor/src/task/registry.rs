@@ -7,18 +7,18 @@ use super::Task;
 use super::cell::{Header, Links};
 use crate::sync::Mutex;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 pub(crate) struct Registry {
     shards: Box<[Mutex<Shard>]>,
-    count: AtomicUsize,
+    /// How many tasks have come, and how many have gone.
+    added: AtomicU64,
+    removed: AtomicU64,
 }
 
 #[derive(Default)]
 struct Shard {
     first: Option<NonNull<Header>>,
-    /// How many tasks have been in it.
-    added: u64,
     closed: bool,
 }
 
@@ -30,7 +30,8 @@ impl Registry {
         let shards = (processors * 4).next_power_of_two();
         Registry {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
-            count: AtomicUsize::new(0),
+            added: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
         }
     }
 
@@ -48,7 +49,7 @@ impl Registry {
             return false;
         }
         shard.link(task);
-        self.count.fetch_add(1, Relaxed);
+        self.added.fetch_add(1, Relaxed);
         true
     }
 
@@ -56,7 +57,7 @@ impl Registry {
     pub(crate) fn remove(&self, header: &Header) -> bool {
         let removed = self.shard(header.id.as_u64()).lock().unlink(header);
         if removed {
-            self.count.fetch_sub(1, Relaxed);
+            self.removed.fetch_add(1, Release);
         }
         removed
     }
@@ -94,12 +95,14 @@ impl Registry {
 
     /// How many tasks there have been.
     pub(crate) fn added(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().added).sum()
+        self.added.load(Relaxed)
     }
 
     /// How many tasks live.
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Relaxed)
+        // First those that have gone: nobody goes without having come.
+        let removed = self.removed.load(Acquire);
+        (self.added.load(Relaxed) - removed) as usize
     }
 
     /// The tasks that live, at least most of them while others come and go. No lock is held while
@@ -134,7 +137,7 @@ impl Registry {
         let first = shard.first?;
         // SAFETY: a task in the list is alive.
         shard.unlink(unsafe { first.as_ref() });
-        self.count.fetch_sub(1, Relaxed);
+        self.removed.fetch_add(1, Release);
         // SAFETY: the list's reference is handed over.
         Some(unsafe { Task::from_raw(first) })
     }
@@ -143,7 +146,6 @@ impl Registry {
 impl Shard {
     /// Puts the task in front; its reference becomes the list's.
     fn link(&mut self, task: Task) {
-        self.added += 1;
         let header = task.into_raw();
         set_links(header, Links { previous: None, next: self.first, is_linked: true });
         if let Some(next) = self.first {

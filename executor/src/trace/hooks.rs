@@ -162,6 +162,18 @@ impl Seat {
         }
     }
 
+    /// A poll goes on that was set aside in the middle.
+    #[inline]
+    pub(crate) fn observe_resumption(&self, subject: Subject) {
+        let scheduler = self.scheduler();
+        if scheduler.recorder.observes(ALL)
+            && let Some(processor) = self.processor_index()
+        {
+            let subject = Subject { is_resumed: true, queued_at: 0, ..subject };
+            self.record_begin(&scheduler.processors[processor], subject);
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn record_begin(&self, processor: &Processor, subject: Subject) {
