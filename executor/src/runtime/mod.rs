@@ -8,7 +8,10 @@ mod handle;
 mod id;
 
 pub use crate::metrics::{Refusals, RuntimeMetrics};
-pub use crate::observe::{DumpedTask, Frame, Origin, Outcome, Stall, TaskDump, TaskState};
+pub use crate::observe::{
+    DumpedTask, Frame, Origin, Outcome, Profile, ProfileKind, ProfileSample, Stall, TaskDump,
+    TaskState,
+};
 pub(crate) use block_on::{block_on, is_block_on_waker};
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};

@@ -35,7 +35,7 @@ use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::Counters;
 use crate::netpoll::Netpoll;
-use crate::observe::{Paused, Stalls};
+use crate::observe::{Paused, Stalls, Waits};
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor, Id};
@@ -138,6 +138,7 @@ pub(crate) struct Scheduler {
     pub(crate) counters: Counters,
     /// `None`: long polls are not reported.
     pub(crate) stalls: Option<Stalls>,
+    pub(crate) waits: Waits,
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
@@ -171,6 +172,7 @@ impl Scheduler {
             blocking: BlockingPool::new(&config),
             counters: Counters::default(),
             stalls: Stalls::new(&config),
+            waits: Waits::new(),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
