@@ -49,6 +49,7 @@
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |
 //! | what the runtime did | [`runtime::Handle::metrics`]; moment by moment: [`trace`] |
+//! | what keeps others waiting; where all tasks are; where the time goes | [`runtime::Builder::stall_report`], [`runtime::Handle::dump`], [`runtime::Handle::profile`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them.
 //!

@@ -130,6 +130,18 @@ pub fn text_range() -> Range<usize> {
     isa::text()
 }
 
+/// Whether an injected call is about to begin at `pc`: the fiber is the calling thread's, and its stack can
+/// be unwound from there.
+///
+/// # Signal safety
+///
+/// May be called by handlers.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+#[must_use]
+pub fn begins_injected_call(pc: usize) -> bool {
+    pc == isa::trampoline()
+}
+
 /// Where a signal interrupted the code.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

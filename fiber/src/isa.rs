@@ -9,5 +9,6 @@ mod xstate;
 
 pub(crate) use x86_64::{
     FsBase, SwitchFrame, inject_stack_bytes, interrupted, new_stack, rewrite, switch, text,
+    trampoline,
 };
 pub(crate) use xstate::{is_prepared, prepare};

@@ -80,7 +80,8 @@ pub use error::Error;
 pub use fiber::{Current, FiberId, Leave, Spare, Stack, Suspended, current};
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub use inject::{
-    Interrupted, can_inject, inject_call, inject_stack_bytes, interrupted, text_range,
+    Interrupted, begins_injected_call, can_inject, inject_call, inject_stack_bytes, interrupted,
+    text_range,
 };
 pub use inject::{injecting, injecting_place};
 pub use machine::Machine;

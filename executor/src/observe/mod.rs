@@ -11,18 +11,27 @@
 //! * `who.rs`: which task; `symbols.rs`: functions, files and lines.
 //! * `stall.rs`: when a long poll is worth a report; `verdict.rs`: what to do about it; `reporter.rs`:
 //!   the thread that writes it.
+//! * `profile.rs`: where the time goes; `pprof.rs`: as a file for pprof.
 //! * `dump.rs`: where all tasks are; `quit.rs`: showing that at SIGQUIT.
 //!
 //! Nothing here is on the way of a task that gives way in time.
 
 mod dump;
 mod machine;
+#[cfg(feature = "pprof")]
+mod pprof;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod profile;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+#[path = "profile_missing.rs"]
+mod profile;
 #[cfg(unix)]
 mod quit;
 mod reporter;
 mod stall;
 mod symbols;
 mod verdict;
+mod waits;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod kernel;
@@ -41,11 +50,13 @@ mod probe;
 pub use dump::{DumpedTask, TaskDump, TaskState};
 pub(crate) use machine::Place;
 pub(crate) use probe::Paused;
+pub use profile::{Profile, ProfileKind, ProfileSample};
 #[cfg(unix)]
 pub(crate) use quit::DumpOnQuit;
 pub use stall::{Outcome, Stall};
-pub(crate) use stall::{Stalls, is_spared, note_resumption, note_suspension};
+pub(crate) use stall::{Stalls, is_spared, note_hand_off, note_resumption, note_suspension};
 pub use symbols::{Frame, Origin};
+pub(crate) use waits::Waits;
 
 /// Whether an address is in libc or the like.
 fn is_system_code(address: usize) -> bool {

@@ -74,10 +74,31 @@ impl Capture {
         self.activity = Activity::Runs;
     }
 
+    /// Of the code that a signal has interrupted; without a stack only where it is. Signal-safe.
+    ///
+    /// # Safety
+    /// `context` is the third argument of the running handler, and the interrupted code on that stack.
+    pub(super) unsafe fn fill_interrupted(
+        &mut self,
+        context: *const libc::ucontext_t,
+        stack: Option<Stack>,
+    ) {
+        // SAFETY: the caller's contract.
+        let registers = unsafe { Registers::interrupted(context) };
+        // SAFETY: the caller's contract; nothing is copied if the stack pointer is elsewhere.
+        unsafe { self.stack.copy(registers, stack.unwrap_or(Stack { lo: 0, hi: 0 })) };
+        self.activity = Activity::Runs;
+    }
+
     /// Addresses of the instructions at which its functions are, the innermost first. Without the
     /// functions that a signal has made it call.
     pub(crate) fn addresses(&self) -> Vec<usize> {
-        let mut addresses = Unwinder::new().walk(&self.stack);
+        self.addresses_by(&mut Unwinder::new())
+    }
+
+    /// As [`addresses`](Self::addresses), with an unwinder that knows some objects already.
+    pub(super) fn addresses_by(&self, unwinder: &mut Unwinder) -> Vec<usize> {
+        let mut addresses = unwinder.walk(&self.stack);
         let injected = |address: &usize| preempt_fiber::text_range().contains(address);
         if let Some(trampoline) = addresses.iter().position(injected) {
             // It has others above it in the base of a fiber only, where nothing is polled yet.
@@ -168,12 +189,9 @@ pub(crate) unsafe fn answer(mark: usize, context: *const libc::ucontext_t) -> bo
     let stack = preempt_fiber::current().map(|fiber| fiber.stack());
     let state = match (interrupted, stack, capture) {
         (Some(_), Some(stack), Some(capture)) => {
-            // SAFETY: the caller's contract.
-            let registers = unsafe { Registers::interrupted(context) };
-            // SAFETY: interrupted code, on this fiber's stack, as no switch is under way.
-            unsafe { capture.stack.copy(registers, stack) };
+            // SAFETY: the caller's contract; on this fiber's stack, as no switch is under way.
+            unsafe { capture.fill_interrupted(context, Some(stack)) };
             capture.who = context::current_task().map(Who::of);
-            capture.activity = Activity::Runs;
             FULL
         }
         _ => REFUSED,

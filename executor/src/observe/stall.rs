@@ -19,6 +19,7 @@
 //! (`reporter.rs`), a thread that is started by the monitor when there is first something to report.
 
 use super::probe::Capture;
+use super::profile;
 use super::reporter::Reporter;
 use super::symbols::Frame;
 use crate::runtime::Config;
@@ -221,7 +222,7 @@ impl Stalls {
     }
 
     /// The monitor has taken a poll's processor.
-    pub(crate) fn note_hand_off(&self, machine: &Arc<Machine>) {
+    fn note_hand_off(&self, machine: &Arc<Machine>) {
         self.lost.lock().push(Lost::now(machine));
     }
 
@@ -366,6 +367,11 @@ pub(crate) fn is_spared(seat: &Seat, stopped_by: StoppedBy) -> bool {
 /// The poll on this fiber is about to be suspended: called in the middle of it, at any instruction.
 #[inline(always)]
 pub(crate) fn note_suspension(seat: &Seat, stopped_by: StoppedBy) {
+    profile::note_delay(seat.scheduler(), || {
+        let run = RUN.get();
+        let resumed = run.resumed.filter(|_| run.slice == seat.slice_name());
+        seat.scheduler().waits.behind(resumed)
+    });
     let Some(stalls) = &seat.scheduler().stalls else { return };
     let mut run = Run::current(seat, stalls);
     if stopped_by == StoppedBy::Checkpoint {
@@ -384,11 +390,17 @@ pub(crate) fn note_suspension(seat: &Seat, stopped_by: StoppedBy) {
     RUN.set(run);
 }
 
+/// The monitor has taken a poll's processor.
+pub(crate) fn note_hand_off(scheduler: &Scheduler, machine: &Arc<Machine>) {
+    profile::note_hand_off(scheduler, machine, || scheduler.waits.behind(None));
+    if let Some(stalls) = &scheduler.stalls {
+        stalls.note_hand_off(machine);
+    }
+}
+
 /// The poll on this fiber goes on, in the slice of this seat.
 pub(crate) fn note_resumption(seat: &Seat) {
-    if seat.scheduler().stalls.is_some() {
-        RUN.set(Run { slice: seat.slice_name(), resumed: Some(Instant::now()), ..RUN.get() });
-    }
+    RUN.set(Run { slice: seat.slice_name(), resumed: Some(Instant::now()), ..RUN.get() });
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -144,6 +144,9 @@ fn replace_action(signal: i32) -> io::Result<libc::sigaction> {
     // On the machine's signal stack: a poll may have little stack left. Restarting, as a thread
     // may have gone to sleep in the kernel after it was looked at.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // A profile is to sample the poll, not this handler.
+    // SAFETY: a valid set.
+    unsafe { libc::sigaddset(&raw mut action.sa_mask, libc::SIGPROF) };
     let mut previous = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: both structures are valid, and the handler is safe in a signal, see above.
     if unsafe { libc::sigaction(signal, &raw const action, previous.as_mut_ptr()) } != 0 {

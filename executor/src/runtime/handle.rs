@@ -4,7 +4,7 @@ use super::config::Flavor;
 use super::{Id, RuntimeMetrics, block_on};
 use crate::blocking;
 use crate::context;
-use crate::observe::TaskDump;
+use crate::observe::{Profile, TaskDump};
 use crate::scheduler::Scheduler;
 use crate::task::JoinHandle;
 use crate::trace::{BlockOn, Tracer};
@@ -14,6 +14,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A handle to a runtime: spawns tasks from anywhere. Does not keep the runtime from shutting
 /// down; a task that is spawned afterwards is cancelled at once.
@@ -137,6 +138,32 @@ impl Handle {
     #[must_use]
     pub fn tracer(&self) -> Tracer {
         Tracer::of(self)
+    }
+
+    /// Where the tasks use CPU time: samples the stacks of the worker threads, `hz` times a second of the
+    /// CPU time of each; the system may not do more than 100 to 1,000.
+    ///
+    /// Blocks the calling thread for that long. The signal is SIGPROF; once used, its handler stays. What
+    /// the runtime itself does between polls, and the threads for blocking work, are not told apart or not
+    /// included.
+    ///
+    /// # Errors
+    /// When another such profile is being made in the process, the application handles SIGPROF, the rate
+    /// is not 1 to 10,000, or this is not x86-64 Linux with glibc.
+    pub fn profile(&self, duration: Duration, hz: u32) -> io::Result<Profile> {
+        Profile::cpu(&self.scheduler, duration, hz)
+    }
+
+    /// Behind whom others wait: whenever a poll is detached or loses its worker's place, the time that
+    /// others have waited until then is charged to its stack. Polls that yield when they are asked to are
+    /// not included.
+    ///
+    /// Blocks the calling thread for that long.
+    ///
+    /// # Errors
+    /// When another such profile is being made in the process, or this is not x86-64 Linux with glibc.
+    pub fn profile_delays(&self, duration: Duration) -> io::Result<Profile> {
+        Profile::delays(&self.scheduler, duration)
     }
 
     /// A snapshot of what the runtime does.

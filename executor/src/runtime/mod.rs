@@ -10,7 +10,10 @@ mod id;
 #[cfg(feature = "metrics")]
 pub use crate::metrics::MetricsPublisher;
 pub use crate::metrics::{Histogram, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
-pub use crate::observe::{DumpedTask, Frame, Origin, Outcome, Stall, TaskDump, TaskState};
+pub use crate::observe::{
+    DumpedTask, Frame, Origin, Outcome, Profile, ProfileKind, ProfileSample, Stall, TaskDump,
+    TaskState,
+};
 pub(crate) use block_on::{block_on, is_block_on_waker};
 pub use builder::Builder;
 pub(crate) use config::{Config, Flavor};

@@ -35,7 +35,7 @@ use crate::blocking::BlockingPool;
 use crate::context;
 use crate::metrics::{Counters, ProcessorCounters};
 use crate::netpoll::Netpoll;
-use crate::observe::{Paused, Stalls};
+use crate::observe::{Paused, Stalls, Waits};
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor, Id};
@@ -146,6 +146,7 @@ pub(crate) struct Scheduler {
     pub(crate) built_at: u64,
     /// The trace of the first panic was written.
     pub(crate) trace_written: AtomicBool,
+    pub(crate) waits: Waits,
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
@@ -182,6 +183,7 @@ impl Scheduler {
             recorder: Recorder::new(&config),
             built_at: trace::clock::ticks(),
             trace_written: AtomicBool::new(false),
+            waits: Waits::new(),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),

@@ -1,6 +1,7 @@
 //! What the monitor sees of the scheduler, and what it may do to it.
 
 use super::{Processor, Scheduler};
+use crate::observe;
 use crate::preempt;
 use preempt_sysmon::policy::{Preemption, Waiting};
 use preempt_sysmon::{Interrupted, Slice, Watch};
@@ -15,6 +16,25 @@ impl Scheduler {
         collect(&mut wakers);
         self.wake_all(&mut wakers);
         *self.monitors_wakers.lock() = wakers;
+    }
+
+    fn look_who_waits(&self) -> Waiting {
+        let waiting = if self.has_fresh_work() {
+            Waiting::Fresh
+        } else if !self.background.is_empty() {
+            Waiting::Background
+        } else {
+            return Waiting::Nobody;
+        };
+        if self.idle.has_sleeper() || self.idle.has_searcher() {
+            // A task in a LIFO slot, say, behind a long poll: a free processor will steal it.
+            self.wake_one();
+            return Waiting::Nobody;
+        }
+        if !self.injector.is_empty() {
+            self.injector.make_urgent();
+        }
+        waiting
     }
 }
 
@@ -32,21 +52,8 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn waiting(&self) -> Waiting {
-        let waiting = if self.has_fresh_work() {
-            Waiting::Fresh
-        } else if !self.background.is_empty() {
-            Waiting::Background
-        } else {
-            return Waiting::Nobody;
-        };
-        if self.idle.has_sleeper() || self.idle.has_searcher() {
-            // A task in a LIFO slot, say, behind a long poll: a free processor will steal it.
-            self.wake_one();
-            return Waiting::Nobody;
-        }
-        if !self.injector.is_empty() {
-            self.injector.make_urgent();
-        }
+        let waiting = self.look_who_waits();
+        self.waits.note(waiting != Waiting::Nobody);
         waiting
     }
 
@@ -135,7 +142,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
         if handed_off {
-            self.stalls.iter().for_each(|stalls| stalls.note_hand_off(&machine));
+            observe::note_hand_off(self, &machine);
             if may_be_forced {
                 self.orphans.lock().push(machine);
             }

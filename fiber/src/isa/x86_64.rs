@@ -227,6 +227,11 @@ pub(crate) fn text() -> Range<usize> {
     (&raw const TEXT_BEGIN).addr()..(&raw const TEXT_END).addr()
 }
 
+/// First instruction of the trampoline: every register but two is as the interrupted code had it.
+pub(crate) fn trampoline() -> usize {
+    trampoline_asm as *const () as usize
+}
+
 /// Rust side of the trampoline: `errno` belongs to the interrupted code and must survive.
 extern "C" fn run_injected(function: extern "C" fn(*mut ()), argument: *mut ()) {
     // SAFETY: the address is that of this fiber's `errno`, which moves with the fiber.
