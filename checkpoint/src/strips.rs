@@ -420,6 +420,7 @@ known_lengths! {
     ['a, T] slice::ChunksExact<'a, T>,
     ['a, T] slice::ChunksExactMut<'a, T>,
     ['a, T] slice::Windows<'a, T>,
+    ['a] core::str::Bytes<'a>,
     [T, const N: usize] core::array::IntoIter<T, N>,
     #[cfg(feature = "std")] [T] std::vec::IntoIter<T>,
     [A: KnownLength, B: KnownLength] Zip<A, B>,

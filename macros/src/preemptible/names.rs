@@ -101,7 +101,8 @@ fn is_constructor(name: &str) -> bool {
     name.starts_with(char::is_uppercase)
 }
 
-/// What functions and methods of std with this name cost; `None` for names that say nothing.
+/// What functions and methods of std with this name cost, where an adapter of iterators costs nothing
+/// until it is asked for items; `None` for names that say nothing.
 fn cost(name: &str) -> Option<u64> {
     const PREFIXES: &[&str] = &[
         "wrapping_",
@@ -126,8 +127,10 @@ fn cost(name: &str) -> Option<u64> {
         | "get_unchecked" | "get_unchecked_mut" | "first" | "last" | "swap" | "take" | "set"
         | "load" | "store" | "push" | "pop" | "iter" | "iter_mut" | "from" | "into"
         | "try_from" | "try_into" | "add" | "offset" | "cmp" | "partial_cmp" | "total_cmp"
-        | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "size_of" | "black_box" | "copied"
-        | "split_at" | "split_at_mut" | "as_deref" => 2,
+        | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "size_of" | "black_box" | "zip"
+        | "enumerate" | "rev" | "step_by" | "skip" | "chunks" | "chunks_mut" | "chunks_exact"
+        | "chunks_exact_mut" | "windows" | "by_ref" | "into_iter" | "bytes" | "chars"
+        | "char_indices" | "peekable" | "copied" | "split_at" | "split_at_mut" | "as_deref" => 2,
         "sqrt" => DIVISION,
         "sin" | "cos" | "tan" | "sin_cos" | "asin" | "acos" | "atan" | "atan2" | "exp" | "exp2"
         | "ln" | "log" | "log2" | "log10" | "powf" | "hypot" | "cbrt" | "sinh" | "cosh"
