@@ -123,8 +123,11 @@ fn decode(file: &[u8]) -> Decoded {
     Decoded::decode(&bytes[..]).unwrap()
 }
 
+/// Functions, labels, values.
+type CheckedSample = (Vec<String>, HashMap<String, String>, Vec<i64>);
+
 /// All that a reader follows by number leads somewhere; the functions of each sample.
-fn check(decoded: &Decoded) -> Vec<(Vec<String>, HashMap<String, String>, Vec<i64>)> {
+fn check(decoded: &Decoded) -> Vec<CheckedSample> {
     let text = |index: i64| decoded.string_table[usize::try_from(index).unwrap()].clone();
     assert_eq!(decoded.string_table[0], "");
     let functions: HashMap<_, _> =
