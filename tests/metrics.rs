@@ -25,11 +25,15 @@ async fn yields(times: u32) {
     }
 }
 
-/// When nothing goes on any more.
+/// When nothing goes on any more, and all of it is counted.
 fn settled(runtime: &Runtime, tasks: usize) -> RuntimeMetrics {
     eventually("the tasks are over", || {
         let metrics = runtime.metrics();
-        metrics.live_tasks == tasks && metrics.workers.iter().all(|worker| !worker.is_in_poll)
+        let polls = metrics.workers.iter().map(|worker| worker.poll_count).sum();
+        let counted = metrics.poll_time_histogram.map_or(polls, |histogram| histogram.count());
+        metrics.live_tasks == tasks
+            && metrics.workers.iter().all(|worker| !worker.is_in_poll)
+            && counted == polls
     });
     runtime.metrics()
 }

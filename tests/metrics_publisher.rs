@@ -34,7 +34,11 @@ fn a_recorder_learns_the_numbers() {
                 }
             });
             runtime.block_on(task).unwrap();
-            eventually("it is over", || !runtime.metrics().workers[0].is_in_poll);
+            eventually("all polls are counted", || {
+                let metrics = runtime.metrics();
+                let counted = metrics.poll_time_histogram.map_or(0, |histogram| histogram.count());
+                !metrics.workers[0].is_in_poll && counted == metrics.workers[0].poll_count
+            });
             runtime.metrics()
         };
         let recorder = DebuggingRecorder::new();

@@ -43,7 +43,7 @@ pub(crate) struct Recorder {
 pub(super) struct Track {
     /// Made when something is to be recorded for the first time.
     ring: OnceLock<Ring>,
-    /// The system's number of the thread; zero: not known.
+    /// The number of the thread, see `thread_number`.
     pub(super) thread: AtomicU32,
 }
 
@@ -182,8 +182,10 @@ impl Recorder {
     }
 
     pub(super) fn tracks(&self) -> Vec<Arc<Track>> {
-        let mut copy = Vec::with_capacity(self.tracks.lock().capacity());
-        copy.extend(self.tracks.lock().iter().take(copy.capacity()).cloned());
+        // The memory is taken when the lock is not.
+        let count = self.tracks.lock().len();
+        let mut copy = Vec::with_capacity(count);
+        copy.extend(self.tracks.lock().iter().take(count).cloned());
         copy
     }
 
@@ -312,7 +314,8 @@ fn this_thread_number() -> u32 {
     number
 }
 
-/// The system's number of the calling thread; zero where there is none.
+/// The system's number of the calling thread; where that is not to be had, one that was given to no
+/// other.
 fn thread_number() -> u32 {
     #[cfg(target_os = "linux")]
     {
@@ -320,5 +323,8 @@ fn thread_number() -> u32 {
         unsafe { libc::gettid() }.cast_unsigned()
     }
     #[cfg(not(target_os = "linux"))]
-    0
+    {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        NEXT.fetch_add(1, Relaxed)
+    }
 }

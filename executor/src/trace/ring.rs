@@ -20,7 +20,8 @@
 //! is lost, none is torn.
 
 use crate::sync::{AtomicU64, fence};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::compiler_fence;
 
 /// What an event is in memory.
 pub(crate) type Words = [u64; 4];
@@ -95,6 +96,8 @@ impl Ring {
         let nth = self.begun.load(Relaxed);
         // Release: pairs with `read`; the event before this one is complete.
         self.begun.store(nth + 1, Release);
+        // Not a word before the place is taken: a handler of this thread would take the same.
+        compiler_fence(SeqCst);
         self.slot(nth).write(2 * nth + 2, words);
     }
 
@@ -165,33 +168,91 @@ mod tests {
         let ring = Ring::new(8);
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let writer = || {
                 let mut n = 0;
                 while !stop.load(Relaxed) {
                     ring.push(event(n));
                     ring.set_state(event(n));
                     n += 1;
                 }
+            };
+            let reader = || {
+                (0..20_000).all(|_| {
+                    let (_, words) = read(&ring);
+                    let is_whole = |words: &Words| *words == event(words[0]);
+                    words.windows(2).all(|pair| pair[0][0] < pair[1][0])
+                        && words.iter().chain(&ring.state()).all(is_whole)
+                })
+            };
+            scope.spawn(writer);
+            let readers = [scope.spawn(reader), scope.spawn(reader)];
+            let results = readers.map(|reader| reader.join().unwrap());
+            stop.store(true, Relaxed);
+            assert_eq!(results, [true, true]);
+        });
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod signals {
+    use super::*;
+    use std::mem::MaybeUninit;
+    use std::ptr;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+    use std::thread;
+
+    static RING: OnceLock<Ring> = OnceLock::new();
+    static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+    fn event(n: u64) -> Words {
+        [n, n ^ 0xdead, n.wrapping_mul(31), !n]
+    }
+
+    extern "C" fn on_signal(_signal: i32) {
+        let nth = HANDLED.load(Relaxed) + 1;
+        HANDLED.store(nth, Relaxed);
+        if let Some(ring) = RING.get() {
+            ring.push(event(1 << 63 | nth));
+        }
+    }
+
+    /// Signals hit a writer at any instruction, and their handler writes to the same ring.
+    #[test]
+    fn a_handler_that_interrupts_a_write_tears_nothing() {
+        let ring = RING.get_or_init(|| Ring::new(4));
+        // SAFETY: a valid action, whose handler is safe in a signal; the signal is this test's.
+        unsafe {
+            let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+            action.sa_sigaction = on_signal as extern "C" fn(i32) as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            assert_eq!(libc::sigaction(libc::SIGUSR2, &raw const action, ptr::null_mut()), 0);
+        }
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let stop = &stop;
+            let writer = scope.spawn(move || {
+                // SAFETY: the call has no preconditions.
+                sender.send(unsafe { libc::pthread_self() } as usize).unwrap();
+                let mut n = 0;
+                while !stop.load(Relaxed) {
+                    n += 1;
+                    ring.push(event(n));
+                }
             });
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    let mut newest = 0;
-                    for _ in 0..20_000 {
-                        let (_, words) = read(&ring);
-                        for pair in words.windows(2) {
-                            assert!(pair[0][0] < pair[1][0]);
-                        }
-                        words.iter().chain(&ring.state()).for_each(|words| {
-                            assert_eq!(*words, event(words[0]));
-                        });
-                        if let Some(last) = words.last() {
-                            assert!(last[0] >= newest);
-                            newest = last[0];
-                        }
-                    }
-                    stop.store(true, Relaxed);
-                });
+            let target = receiver.recv().unwrap();
+            let mut torn = 0;
+            while HANDLED.load(Relaxed) < 5_000 {
+                // SAFETY: the thread runs until `stop` is set.
+                unsafe { libc::pthread_kill(target as libc::pthread_t, libc::SIGUSR2) };
+                let mut words = Vec::new();
+                ring.read(&mut words);
+                torn += words.iter().filter(|words| **words != event(words[0])).count();
             }
+            stop.store(true, Relaxed);
+            writer.join().unwrap();
+            assert_eq!(torn, 0);
         });
     }
 }
