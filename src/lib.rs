@@ -49,6 +49,7 @@
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |
 //! | what the runtime did | [`runtime::Handle::metrics`]; moment by moment: [`trace`] |
+//! | what it does now, from outside | [`runtime::Builder::debug_endpoint`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them.
 //!

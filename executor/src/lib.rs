@@ -15,12 +15,15 @@
 //! | [`trace`] | what the scheduler did, moment by moment |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
+//! | `endpoint` | showing all that over HTTP |
 //! | `context` | what a thread knows about where it is |
 
 #[cfg(not(loom))]
 mod blocking;
 #[cfg(not(loom))]
 mod context;
+#[cfg(not(loom))]
+mod endpoint;
 #[cfg(not(loom))]
 pub mod fs;
 #[cfg(not(loom))]

@@ -11,6 +11,7 @@
 //!      │
 //!      ▼
 //!   timeline.rs  tracks, slices, instants, flows ──▶ perfetto.rs, chrome.rs
+//!   activity.rs  what each task did in all
 //! ```
 //!
 //! The rings are a flight recorder: the newest events replace the oldest. Whoever writes waits for
@@ -21,6 +22,7 @@
 //! one reading of the clock: it begins when the one before it ended, unless the machine looked for work
 //! in between.
 
+mod activity;
 mod chrome;
 pub(crate) mod clock;
 mod event;
@@ -29,12 +31,15 @@ pub(crate) mod on_panic;
 mod perfetto;
 mod recorder;
 pub(crate) mod ring;
+mod session;
 mod snapshot;
 mod timeline;
 mod tracer;
 
+pub(crate) use activity::{Activity, TaskActivity};
 pub(crate) use event::{Outcome, Subject};
 pub(crate) use hooks::{BlockOn, run_blocking};
 pub(crate) use recorder::{Lane, Recorder};
+pub(crate) use session::Session;
 pub use snapshot::Trace;
 pub use tracer::Tracer;
