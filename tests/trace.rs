@@ -216,6 +216,55 @@ fn a_poll_that_goes_on_is_shown() {
     });
 }
 
+/// What a thread was at when the recording stopped is not what it is at when the next one starts.
+#[test]
+fn a_recording_begins_without_what_the_one_before_left() {
+    within(LIMIT, || {
+        let runtime = recording(1);
+        let stop = Stop::new();
+        let (signal, started) = (stop.signal(), support::Signal::default());
+        let is_started = started.clone();
+        let task = async move {
+            is_started.set();
+            signal.spin();
+        };
+        let task = task::Builder::new().name("old").spawn_on(task, runtime.handle()).unwrap();
+        started.wait("it runs");
+        let tracer = runtime.handle().tracer();
+        tracer.stop();
+        stop.stop();
+        runtime.block_on(task).unwrap();
+        tracer.start();
+        let trace = tracer.snapshot_last(Duration::from_nanos(1));
+        let decoded = decode_perfetto(&trace.to_perfetto());
+        assert!(!decoded.polls().any(|poll| poll.name.starts_with("old (")));
+    });
+}
+
+/// Of a poll that was detached before anything was recorded it is known as well whose it is.
+#[test]
+fn polls_that_were_detached_before_have_their_names() {
+    let _one = serial();
+    within(LIMIT, || {
+        let runtime = support::multi_thread(1);
+        let stop = Stop::new();
+        for _ in 0..3 {
+            let signal = stop.signal();
+            let hog = async move { signal.spin() };
+            task::Builder::new().name("hog").spawn_on(hog, runtime.handle()).unwrap();
+        }
+        eventually("two are detached", || runtime.metrics().detached_polls == 2);
+        runtime.handle().tracer().start();
+        eventually("all three have had their turn", || {
+            let decoded = decoded(&runtime);
+            let resumed =
+                || decoded.polls().filter(|poll| poll.detail("begins") == "in the middle");
+            assert!(resumed().all(|poll| poll.name.starts_with("hog (task ")));
+            resumed().map(|poll| poll.name.clone()).collect::<HashSet<_>>().len() == 3
+        });
+    });
+}
+
 #[test]
 fn a_current_thread_runtime_has_one_track_for_its_threads() {
     within(LIMIT, || {

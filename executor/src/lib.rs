@@ -15,6 +15,7 @@
 //! | [`trace`] | what the scheduler did, moment by moment |
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
+//! | `endpoint` | showing all that over HTTP |
 //! | `context` | what a thread knows about where it is |
 
 #[cfg(not(loom))]
@@ -23,6 +24,8 @@ mod blocking;
 mod context;
 #[cfg(not(loom))]
 mod debug;
+#[cfg(not(loom))]
+mod endpoint;
 #[cfg(not(loom))]
 pub mod fs;
 #[cfg(not(loom))]

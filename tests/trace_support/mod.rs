@@ -1,6 +1,8 @@
 //! Reading traces with decoders that are not ours: Perfetto's by a copy of its schema, JSON's by
 //! serde_json.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

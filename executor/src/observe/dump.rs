@@ -147,8 +147,12 @@ impl TaskDump {
     /// `file` and `line`. What is not known is `null`.
     #[must_use]
     pub fn to_json(&self) -> String {
+        self.to_value().to_string()
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
         let tasks: Vec<_> = self.tasks.iter().map(DumpedTask::to_json).collect();
-        json!({ "took_us": micros(self.took), "tasks": tasks }).to_string()
+        json!({ "took_us": micros(self.took), "tasks": tasks })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Building a runtime.
 
+use super::DebugEndpoint;
 use super::Runtime;
 use super::config::{Config, Flavor};
+use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
 use crate::scheduler::idle::MOST_PROCESSORS;
 use preempt_fiber::Backend;
@@ -85,6 +87,7 @@ impl Builder {
             trace: false,
             trace_bytes: DEFAULT_TRACE_BYTES,
             trace_on_panic: None,
+            debug_endpoint: None,
             start_paused: false,
         };
         Builder { config, workers: None, stall_report: true }
@@ -301,6 +304,24 @@ impl Builder {
     pub fn trace_on_panic(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.config.trace = true;
         self.config.trace_on_panic = Some(path.into());
+        self
+    }
+
+    /// Shows over HTTP what the runtime does, at that address, usually `127.0.0.1:6060`: its tasks,
+    /// metrics, traces, see [`DebugEndpoint`]. [`Runtime::debug_addr`] tells where, if the port is 0.
+    /// `build` fails if nobody can listen there, or if it is no loopback address and the endpoint does
+    /// not allow others. There is none by default.
+    ///
+    /// ```
+    /// use preempt_executor::runtime::Builder;
+    /// use std::net::SocketAddr;
+    ///
+    /// let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+    /// let runtime = Builder::new_multi_thread().debug_endpoint(addr).build().unwrap();
+    /// println!("curl http://{}/debug/tasks", runtime.debug_addr().unwrap());
+    /// ```
+    pub fn debug_endpoint(&mut self, endpoint: impl Into<DebugEndpoint>) -> &mut Self {
+        self.config.debug_endpoint = Some(EndpointSetting::new(endpoint.into()));
         self
     }
 

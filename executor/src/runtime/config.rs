@@ -1,5 +1,6 @@
 //! The settings of a runtime, checked.
 
+use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
 use crate::scheduler::TURNS_PER_SLICE;
 use preempt_fiber::{Backend, Pool};
@@ -71,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) trace_bytes: usize,
     /// The file that the trace of the first panic goes to.
     pub(crate) trace_on_panic: Option<PathBuf>,
+    pub(crate) debug_endpoint: Option<EndpointSetting>,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,
 }

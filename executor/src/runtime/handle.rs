@@ -1,7 +1,7 @@
 //! Handles to a runtime.
 
 use super::config::Flavor;
-use super::{Id, RuntimeMetrics, block_on};
+use super::{DebugEndpoint, DebugServer, Id, RuntimeMetrics, block_on};
 use crate::blocking;
 use crate::context;
 use crate::observe::{Profile, TaskDump};
@@ -132,6 +132,16 @@ impl Handle {
     /// When the operating system makes no thread.
     pub fn dump(&self) -> io::Result<TaskDump> {
         TaskDump::of(&self.scheduler)
+    }
+
+    /// Shows over HTTP what the runtime does, until the server is dropped. As
+    /// [`Builder::debug_endpoint`](super::Builder::debug_endpoint), for runtimes that are there already.
+    ///
+    /// # Errors
+    /// When nobody can listen there; when it is no loopback address and the endpoint does not allow
+    /// others; when the operating system makes no thread.
+    pub fn serve_debug(&self, endpoint: impl Into<DebugEndpoint>) -> io::Result<DebugServer> {
+        DebugServer::start(self, endpoint.into())
     }
 
     /// What records the runtime's doings.

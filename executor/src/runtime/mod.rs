@@ -7,6 +7,7 @@ mod current_thread;
 mod handle;
 mod id;
 
+pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
 pub use crate::metrics::MetricsPublisher;
 pub use crate::metrics::{Histogram, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
@@ -34,6 +35,7 @@ use current_thread::CurrentThread;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -57,6 +59,7 @@ pub struct Runtime {
     handle: Handle,
     driver: Driver,
     monitor: Mutex<Option<thread::JoinHandle<()>>>,
+    debug_server: Option<DebugServer>,
     /// Ends when this is dropped.
     #[cfg(unix)]
     _dump_on_quit: Option<DumpOnQuit>,
@@ -100,7 +103,8 @@ impl Runtime {
             crate::scheduler::os_thread::prepare_monitor,
         )?;
         let period = debug::settings().schedtrace;
-        let runtime = Runtime {
+        let mut runtime = Runtime {
+            debug_server: None,
             #[cfg(unix)]
             _dump_on_quit: DumpOnQuit::of(&scheduler)?,
             handle: Handle::of(&scheduler),
@@ -112,6 +116,9 @@ impl Runtime {
             // On an error the runtime is dropped, which ends the threads that were made.
             scheduler.make_fibers()?;
             scheduler.start_machines()?;
+        }
+        if let Some(endpoint) = &scheduler.config.debug_endpoint {
+            runtime.debug_server = Some(endpoint.start(&runtime.handle)?);
         }
         Ok(runtime)
     }
@@ -167,6 +174,12 @@ impl Runtime {
     /// work then.
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
+    }
+
+    /// Where [`Builder::debug_endpoint`] listens.
+    #[must_use]
+    pub fn debug_addr(&self) -> Option<SocketAddr> {
+        self.debug_server.as_ref().map(DebugServer::local_addr)
     }
 
     /// A snapshot of what the runtime does.

@@ -11,6 +11,7 @@
 //!      │
 //!      ▼
 //!   timeline.rs  tracks, slices, instants, flows ──▶ perfetto.rs, chrome.rs
+//!   activity.rs  what each task did in all
 //! ```
 //!
 //! The rings are a flight recorder: the newest events replace the oldest. Whoever writes waits for
@@ -25,6 +26,7 @@
 //! takes 9 (`benches/observe_cost.rs`; AMD EPYC virtual machine, Linux 6.18, 2026-11-25). While it is off
 //! the difference to a runtime on which it never was on is below what can be measured.
 
+mod activity;
 mod chrome;
 pub(crate) mod clock;
 mod event;
@@ -33,12 +35,15 @@ pub(crate) mod on_panic;
 mod perfetto;
 mod recorder;
 pub(crate) mod ring;
+mod session;
 mod snapshot;
 mod timeline;
 mod tracer;
 
+pub(crate) use activity::{Activity, TaskActivity};
 pub(crate) use event::{Outcome, Subject};
 pub(crate) use hooks::{BlockOn, run_blocking};
 pub(crate) use recorder::{Lane, Recorder};
+pub(crate) use session::Session;
 pub use snapshot::Trace;
 pub use tracer::Tracer;

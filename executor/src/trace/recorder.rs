@@ -8,7 +8,7 @@ use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 /// How many names of tasks are kept; a task's own is found as long as it lives.
@@ -36,6 +36,17 @@ pub(crate) struct Recorder {
     names: Mutex<VecDeque<(u64, Arc<str>)>>,
     /// How many events a ring has room for.
     capacity: usize,
+    wanted: Mutex<Wanted>,
+    /// When events were last begun to be recorded, in ticks.
+    since: AtomicU64,
+}
+
+/// Who wants events to be recorded. They are as long as anybody does.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// The application, by its tracer.
+    by_tracer: bool,
+    sessions: usize,
 }
 
 /// The events of one thread, or of all that have none of their own.
@@ -70,12 +81,15 @@ impl Recorder {
         let most = (config.trace_bytes / Ring::EVENT_BYTES).max(2);
         let capacity = if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 };
         let recorder = Recorder {
-            observed: CachePadded::new(AtomicU32::new(flags)),
+            // Not zero, which is what a lane has that has observed nothing.
+            observed: CachePadded::new(AtomicU32::new(PERIOD | flags)),
             tracks: Mutex::new(Vec::with_capacity(config.most_machines())),
             outside: Arc::default(),
             outside_writer: Mutex::default(),
             names: Mutex::default(),
             capacity,
+            wanted: Mutex::default(),
+            since: AtomicU64::new(0),
         };
         if config.trace {
             recorder.start();
@@ -112,21 +126,46 @@ impl Recorder {
     }
 
     /// Records from now on.
-    ///
-    /// A thread that comes later makes its ring if it sees `observed` after it has added its track; this
-    /// makes the rings of all tracks after it has set `observed`. So none is left without.
     pub(super) fn start(&self) {
+        self.want(|wanted| wanted.by_tracer = true);
+    }
+
+    /// Records no more, unless somebody else wants it. What is there stays.
+    pub(super) fn stop(&self) {
+        self.want(|wanted| wanted.by_tracer = false);
+    }
+
+    /// Records until [`end_session`](Self::end_session).
+    pub(super) fn begin_session(&self) {
+        self.want(|wanted| wanted.sessions += 1);
+    }
+
+    pub(super) fn end_session(&self) {
+        self.want(|wanted| wanted.sessions -= 1);
+    }
+
+    fn want(&self, change: impl FnOnce(&mut Wanted)) {
         self.make_room_for_names();
-        self.observe_trace(true);
+        let mut wanted = self.wanted.lock();
+        change(&mut wanted);
+        let is_on = wanted.by_tracer || wanted.sessions > 0;
+        if is_on && !self.is_on() {
+            self.since.store(ticks(), Relaxed);
+        }
+        self.observe_trace(is_on);
+        drop(wanted);
+        if is_on {
+            self.make_rings();
+        }
+    }
+
+    /// A thread that comes later makes its ring if it sees `observed` after it has added its track; this
+    /// makes the rings of all tracks after `observed` was set. So none is left without.
+    fn make_rings(&self) {
         self.outside.make_ring(self.capacity);
         for track in self.tracks() {
             track.make_ring(self.capacity);
         }
-    }
-
-    /// Records no more. What is there stays.
-    pub(super) fn stop(&self) {
-        self.observe_trace(false);
     }
 
     /// Makes room for the names, outside of the lock.
@@ -137,6 +176,11 @@ impl Recorder {
             std::mem::swap(&mut *names, &mut room);
         }
         drop(names);
+    }
+
+    /// States that are older were left by an earlier recording.
+    pub(super) fn since(&self) -> u64 {
+        self.since.load(Relaxed)
     }
 
     pub(super) fn note_name(&self, task: u64, name: &str) {

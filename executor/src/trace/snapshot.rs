@@ -41,29 +41,34 @@ pub(super) struct LaneEvents {
     pub(super) events: Vec<Event>,
     /// What goes on.
     pub(super) state: Option<Event>,
+    /// Since when nothing has been overwritten, in ticks.
+    pub(super) complete_from: u64,
 }
 
 impl LaneEvents {
-    fn of(track: &Track, from: u64, overwritten: &mut u64) -> Self {
+    fn of(track: &Track, since: u64, from: u64, overwritten: &mut u64) -> Self {
         // First the state: what ends meanwhile is then among the events, and not missing.
         let state = track.ring().and_then(|ring| ring.state()).and_then(Event::from_words);
-        let events = events_of(track, from, overwritten);
+        let (events, complete_from) = events_of(track, from, overwritten);
         let is_over = |state: &Event| {
             let mut starts = events.iter().filter(|event| event.is_slice()).map(Event::start);
             starts.next_back().is_some_and(|start| start >= state.time)
         };
-        let state = state.filter(|state| !is_over(state));
-        LaneEvents { thread: track.thread.load(Relaxed), events, state }
+        let state = state.filter(|state| state.time >= since && !is_over(state));
+        LaneEvents { thread: track.thread.load(Relaxed), events, state, complete_from }
     }
 }
 
-fn events_of(track: &Track, from: u64, overwritten: &mut u64) -> Vec<Event> {
+/// The events since then, and since when all there were are known.
+fn events_of(track: &Track, from: u64, overwritten: &mut u64) -> (Vec<Event>, u64) {
     let mut words = Vec::new();
-    if let Some(ring) = track.ring() {
-        *overwritten += ring.read(&mut words);
-    }
-    let events = words.into_iter().filter_map(Event::from_words);
-    events.filter(|event| event.time >= from).collect()
+    let lost = track.ring().map_or(0, |ring| ring.read(&mut words));
+    *overwritten += lost;
+    let mut events: Vec<_> = words.into_iter().filter_map(Event::from_words).collect();
+    let oldest = events.first().filter(|_| lost > 0);
+    let complete_from = oldest.map_or(0, |oldest| oldest.time);
+    events.retain(|event| event.time >= from);
+    (events, complete_from)
 }
 
 impl Trace {
@@ -75,9 +80,10 @@ impl Trace {
         let from = last.map_or(0, |last| now.saturating_sub(scale.ticks(last)));
         let mut overwritten = 0;
         let tracks = recorder.tracks();
-        let lanes = tracks.iter().map(|track| LaneEvents::of(track, from, &mut overwritten));
-        let lanes: Vec<_> = lanes.collect();
-        let outside = events_of(recorder.outside(), from, &mut overwritten);
+        let since = recorder.since();
+        let lane = |track: &Arc<Track>| LaneEvents::of(track, since, from, &mut overwritten);
+        let lanes: Vec<_> = tracks.iter().map(lane).collect();
+        let (outside, _) = events_of(recorder.outside(), from, &mut overwritten);
         let mut trace = Trace {
             lanes,
             outside,
