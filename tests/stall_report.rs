@@ -28,6 +28,10 @@ impl Reports {
         reports
     }
 
+    fn all(&self) -> Vec<Stall> {
+        self.lock().clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Stall>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -35,7 +39,14 @@ impl Reports {
     /// The first report of the task of that name, once there is one.
     #[track_caller]
     fn of_task(&self, name: &str) -> Stall {
-        let is_of = |stall: &&Stall| stall.name.as_deref() == Some(name);
+        self.of_task_that(name, |_| true)
+    }
+
+    /// The first with that outcome.
+    #[track_caller]
+    fn of_task_that(&self, name: &str, has_outcome: fn(Outcome) -> bool) -> Stall {
+        let is_of =
+            |stall: &&Stall| stall.name.as_deref() == Some(name) && has_outcome(stall.outcome);
         eventually("the task is reported", || self.lock().iter().any(|stall| is_of(&stall)));
         let stall = self.lock().iter().find(is_of).cloned().unwrap();
         println!("{stall}");
@@ -96,8 +107,9 @@ fn a_hog_that_signals_stop_is_reported_with_its_line() {
             let hog = async move { _ = compute(&signal) };
             task::Builder::new().name("hog").spawn_on(hog, runtime.handle()).unwrap();
         }
-        let stall = reports.of_task("hog");
-        assert!(matches!(stall.outcome, Outcome::Detached { signals } if signals > 0));
+        // On a busy machine it may lose its worker's place before.
+        let is_detached = |outcome| matches!(outcome, Outcome::Detached { signals } if signals > 0);
+        let stall = reports.of_task_that("hog", is_detached);
         assert!(stall.ran >= THRESHOLD);
         assert_eq!(stall.spawned_at.unwrap().line(), line + 1);
         let guilty = stall.frames.iter().find(|frame| is_in_compute(frame)).unwrap();
@@ -129,8 +141,8 @@ fn annotated_code_is_not_reported() {
         // By then the others have had as much time.
         reports.of_task("rude");
         let polite =
-            reports.lock().iter().filter(|stall| stall.name.as_deref() == Some("polite")).count();
-        assert_eq!(polite, 0, "{:?}", *reports.lock());
+            reports.all().iter().filter(|stall| stall.name.as_deref() == Some("polite")).count();
+        assert_eq!(polite, 0, "{:?}", reports.all());
     });
 }
 
@@ -140,6 +152,8 @@ fn short_polls_are_not_reported_however_many_there_are() {
         let reports = Reports::of(builder);
         let runtime = builder.build().unwrap();
         let _ticker = spawn_ticker(&runtime);
+        // Finds out what a slice is: a long poll, if a poll does it.
+        work_slices(0);
         let done = runtime.spawn(async {
             let end = Instant::now() + THRESHOLD * 5;
             while Instant::now() < end {
@@ -148,7 +162,8 @@ fn short_polls_are_not_reported_however_many_there_are() {
             }
         });
         runtime.block_on(done).unwrap();
-        assert_eq!(reports.lock().len(), 0, "{:?}", *reports.lock());
+        let all = reports.all();
+        assert!(all.is_empty(), "{all:?}");
     });
 }
 
@@ -164,7 +179,8 @@ fn is_reported_as_blocked(what: &'static str, remedy: &'static str, block: fn(&S
         let blocked = async move { block(&signal) };
         task::Builder::new().name("blocked").spawn_on(blocked, runtime.handle()).unwrap();
         let stall = reports.of_task("blocked");
-        assert_eq!(stall.outcome, Outcome::HandedOff);
+        // With two workers it may be that nobody waits at the moment in which it would be handed off.
+        assert!(matches!(stall.outcome, Outcome::HandedOff | Outcome::KeepsWorker), "{stall}");
         assert!(stall.blocked_in.as_deref().unwrap().contains(what), "{stall}");
         assert!(stall.remedy.contains(remedy), "{stall}");
         assert!(stall.location.as_deref().unwrap().contains("stall_report.rs:"), "{stall}");
@@ -296,7 +312,8 @@ fn many_hogs_are_a_few_reports_and_a_number() {
             reports.lock().iter().any(|stall| stall.suppressed > 0)
         });
         let most = (start.elapsed().as_secs() as usize + 2) * 2;
-        assert!(reports.lock().len() <= most, "{} reports", reports.lock().len());
+        let count = reports.all().len();
+        assert!(count <= most, "{count} reports");
     });
 }
 
@@ -308,7 +325,7 @@ fn without_reports_there_are_none() {
         let _ticker = spawn_ticker(&runtime);
         let done = runtime.spawn(async { work_slices(500) });
         runtime.block_on(done).unwrap();
-        assert_eq!(reports.lock().len(), 0);
+        assert!(reports.all().is_empty());
     });
 }
 

@@ -65,6 +65,9 @@ struct Watched {
     due: Instant,
 }
 
+/// Until a poll is looked at again whose stack could not be had.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
 struct Work {
     scheduler: Weak<Scheduler>,
     shared: Arc<Shared>,
@@ -121,13 +124,15 @@ impl Work {
             if !stalls.may_report(now) {
                 continue;
             }
-            let capture = probe::look_at(scheduler, &lost.machine);
             // What was seen is another poll's if this one has ended meanwhile, or none if the machine was
             // in the middle of a switch.
-            let is_in_task = capture.as_ref().is_none_or(|capture| capture.who.is_some());
-            if lost.goes_on() && is_in_task {
+            let capture = probe::look_at(scheduler, &lost.machine);
+            let is_in_task = capture.as_ref().is_some_and(|capture| capture.who.is_some());
+            if lost.goes_on() && (is_in_task || cfg!(not(target_os = "linux"))) {
                 let ran = lost.at.elapsed();
                 self.report(scheduler, stalls, capture.as_ref(), ran, Outcome::HandedOff);
+            } else {
+                *due = now + stalls.threshold.max(SHORTEST_WAIT);
             }
         }
     }
