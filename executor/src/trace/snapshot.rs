@@ -59,7 +59,8 @@ impl LaneEvents {
 
 fn events_of(track: &Track, from: u64, overwritten: &mut u64) -> Vec<Event> {
     let mut words = Vec::new();
-    if let Some(ring) = track.ring() {
+    // Its order among the others is that of their times.
+    for ring in track.handler_ring().into_iter().chain(track.ring()) {
         *overwritten += ring.read(&mut words);
     }
     let events = words.into_iter().filter_map(Event::from_words);
