@@ -123,6 +123,14 @@ fn what_is_done_about_hogs_is_shown() {
         assert_eq!(decoded.instants("asked to give way") as u64, metrics.requests);
         assert_eq!(decoded.instants("signal") as u64, metrics.signals);
         assert_eq!(decoded.instants("hand-off") as u64, metrics.hand_offs);
+        let refusals = metrics.refusals;
+        let refused = refusals.stale
+            + refusals.no_preempt
+            + refusals.text
+            + refusals.stack
+            + refusals.masked
+            + refusals.no_spare;
+        assert!(decoded.instants("signal refused") as u64 <= refused);
         assert!(decoded.instants("timers") > 0);
         assert_eq!(decoded.processors().count(), 2);
         assert!(decoded.threads().any(|track| track.name == "preempt-sysmon"));

@@ -261,7 +261,7 @@ impl Seat {
             && let Some(now) = super::clock::ticks_in_handler()
         {
             let event = Event::new(Kind::Refuse).a(why as u64);
-            self.lane.push(now, self.processor_index(), event);
+            self.lane.push_in_handler(now, self.processor_index(), event);
         }
     }
 }

@@ -14,6 +14,9 @@ use std::sync::{Arc, OnceLock};
 /// How many names of tasks are kept; a task's own is found as long as it lives.
 const MOST_NAMES: usize = 4096;
 
+/// How many events of its signal handler are kept for each thread.
+const HANDLER_EVENTS: usize = 256;
+
 /// Events are recorded.
 pub(super) const TRACE: u32 = 1;
 /// The times of polls are counted.
@@ -54,6 +57,8 @@ struct Wanted {
 pub(super) struct Track {
     /// Made when something is to be recorded for the first time.
     ring: OnceLock<Ring>,
+    /// What the signal handler writes that interrupts the thread.
+    handler_ring: OnceLock<Ring>,
     /// The number of the thread, see `thread_number`.
     pub(super) thread: AtomicU32,
 }
@@ -63,8 +68,13 @@ impl Track {
         self.ring.get()
     }
 
+    pub(super) fn handler_ring(&self) -> Option<&Ring> {
+        self.handler_ring.get()
+    }
+
     fn make_ring(&self, capacity: usize) {
         self.ring.get_or_init(|| Ring::new(capacity));
+        self.handler_ring.get_or_init(|| Ring::new(capacity.min(HANDLER_EVENTS)));
     }
 }
 
@@ -324,9 +334,15 @@ impl Lane {
         Event::new(Kind::Poll).a(task).b(note.to_word())
     }
 
-    /// Signal-safe.
     pub(super) fn push(&self, time: u64, processor: Option<usize>, event: Event) {
         if let Some(ring) = self.track.ring() {
+            ring.push(Event { time, processor: number(processor), ..event }.to_words());
+        }
+    }
+
+    /// For the handler of a signal, which no other handler of these interrupts. Signal-safe.
+    pub(super) fn push_in_handler(&self, time: u64, processor: Option<usize>, event: Event) {
+        if let Some(ring) = self.track.handler_ring() {
             ring.push(Event { time, processor: number(processor), ..event }.to_words());
         }
     }

@@ -62,12 +62,18 @@ impl LaneEvents {
 /// The events since then, and since when all there were are known.
 fn events_of(track: &Track, from: u64, overwritten: &mut u64) -> (Vec<Event>, u64) {
     let mut words = Vec::new();
+    // Its order among the others is that of their times.
+    let mut handlers = Vec::new();
+    if let Some(ring) = track.handler_ring() {
+        *overwritten += ring.read(&mut handlers);
+    }
     let lost = track.ring().map_or(0, |ring| ring.read(&mut words));
     *overwritten += lost;
-    let mut events: Vec<_> = words.into_iter().filter_map(Event::from_words).collect();
+    let decoded = |words: Vec<_>| words.into_iter().filter_map(Event::from_words);
+    let events: Vec<_> = decoded(words).collect();
     let oldest = events.first().filter(|_| lost > 0);
     let complete_from = oldest.map_or(0, |oldest| oldest.time);
-    events.retain(|event| event.time >= from);
+    let events = decoded(handlers).chain(events).filter(|event| event.time >= from).collect();
     (events, complete_from)
 }
 
