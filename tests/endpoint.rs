@@ -142,7 +142,10 @@ fn a_lone_endless_poll_has_run_all_the_time() {
 fn what_tasks_did_is_added_up() {
     let _one = serial();
     within(LIMIT, || {
-        let runtime = with_endpoint(1);
+        // A poll that is handed off would run beside another one.
+        let mut builder = Builder::new_multi_thread();
+        let builder = builder.worker_threads(1).hand_off(false);
+        let runtime = builder.debug_endpoint(local()).build().unwrap();
         let stop = Stop::new();
         spawn_hogs(&runtime, &stop, 2);
         let signal = stop.signal();

@@ -16,7 +16,8 @@ pub(crate) struct Activity {
 pub(crate) struct TaskActivity {
     /// How many polls began.
     pub(crate) polls: u64,
-    /// How long it was being polled, without the time in which it was detached.
+    /// How long it was being polled, also without a processor, but without the time in which it was
+    /// detached.
     pub(crate) ran: Duration,
     /// How often it was woken by others.
     pub(crate) wakes: u64,
