@@ -17,6 +17,9 @@ usage: preempt [--addr HOST:PORT] COMMAND
                                  FILE ends in .json
   profile -o FILE [--seconds N]  a CPU profile of the next N seconds, for pprof
   metrics                        what the runtime counts, as Prometheus reads it
+  console [--listen ADDR] [--interval SECONDS]
+                                 serves for the unmodified tokio-console, on 127.0.0.1:6669; needs the
+                                 feature `console` of the crate preempt-cli
 
   --addr HOST:PORT               where the program listens: the address that it gives to
                                  `Builder::debug_endpoint`. The default is 127.0.0.1:6060, or the
@@ -36,11 +39,22 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
-    Ps { stacks: bool },
+    Ps {
+        stacks: bool,
+    },
     Top(Top),
     Trace(Output),
     Profile(Output),
+    #[cfg(feature = "console")]
+    Console(Console),
     Metrics,
+}
+
+#[cfg(feature = "console")]
+#[derive(Debug, PartialEq)]
+pub(crate) struct Console {
+    pub(crate) listen: std::net::SocketAddr,
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, PartialEq)]
@@ -77,6 +91,7 @@ struct Given {
     lines: Option<usize>,
     output: Option<PathBuf>,
     seconds: Option<Duration>,
+    listen: Option<std::net::SocketAddr>,
 }
 
 impl Arguments {
@@ -104,7 +119,12 @@ impl Arguments {
                 }
                 Long("stacks") if command == "ps" => given.stacks = true,
                 Long("once") if command == "top" => given.once = true,
-                Long("interval") if command == "top" => given.interval = Some(time(&mut parser)?),
+                Long("listen") if command == "console" => {
+                    given.listen = Some(parser.value()?.parse()?);
+                }
+                Long("interval") if matches!(command, "top" | "console") => {
+                    given.interval = Some(time(&mut parser)?)
+                }
                 Long("by") if command == "top" => given.by = Some(by(&mut parser)?),
                 Short('n') | Long("lines") if command == "top" => {
                     given.lines = Some(parser.value()?.parse()?);
@@ -137,6 +157,15 @@ impl Given {
             Some("trace") => Command::Trace(output(Duration::from_secs(1))?),
             Some("profile") => Command::Profile(output(Duration::from_secs(10))?),
             Some("metrics") => Command::Metrics,
+            #[cfg(feature = "console")]
+            Some("console") => Command::Console(Console {
+                listen: self.listen.unwrap_or(std::net::SocketAddr::from(([127, 0, 0, 1], 6669))),
+                interval: self.interval.unwrap_or(Duration::from_secs(1)),
+            }),
+            #[cfg(not(feature = "console"))]
+            Some("console") => {
+                return Err("this `preempt` was built without the feature `console`".into());
+            }
             Some(other) => return Err(format!("there is no command {other:?}").into()),
             None => return Err("no command".into()),
         };

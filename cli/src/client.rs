@@ -32,6 +32,9 @@ pub(crate) enum Failure {
     Output(io::Error),
     File(PathBuf, io::Error),
     Terminal,
+    /// Of a server of ours.
+    #[cfg(feature = "console")]
+    Listen(SocketAddr, io::Error),
 }
 
 impl fmt::Display for Failure {
@@ -54,6 +57,8 @@ impl fmt::Display for Failure {
             }
             Failure::Output(error) => write!(f, "standard output: {error}"),
             Failure::File(path, error) => write!(f, "{}: {error}", path.display()),
+            #[cfg(feature = "console")]
+            Failure::Listen(addr, error) => write!(f, "cannot serve on {addr}: {error}"),
             Failure::Terminal => f.write_str("this is nothing for a terminal; use -o FILE"),
         }
     }

@@ -83,13 +83,13 @@ impl Task {
         self.spawned_at.clone()
     }
 
-    /// The lock or system call that it is blocked in, or the first function of its stack whose line is
-    /// known.
+    /// The lock or system call that it is blocked in, or the innermost function of its stack that is not
+    /// of the standard library.
     pub(crate) fn at(&self) -> String {
         if let Some(what) = &self.blocked_in {
             return what.clone();
         }
-        let known = self.frames.iter().find(|frame| frame.line.is_some());
+        let known = self.frames.iter().find(|frame| frame.line.is_some() && !frame.is_of_std());
         let Some(Frame { function, file, line }) = known.or(self.frames.first()) else {
             return String::new();
         };
@@ -101,6 +101,14 @@ impl Task {
             }
             _ => function.to_owned(),
         }
+    }
+}
+
+impl Frame {
+    /// Whether the file is one of the standard library, as rustc writes them.
+    fn is_of_std(&self) -> bool {
+        let file = self.file.as_deref().unwrap_or_default();
+        file.starts_with("/rustc/") || file.contains("/lib/rustlib/src/rust/")
     }
 }
 

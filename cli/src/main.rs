@@ -6,12 +6,15 @@
 //! | `client.rs` | one request to the endpoint, and what can go wrong with it |
 //! | `dump.rs` | the tasks as the endpoint tells them |
 //! | `table.rs` | columns of text |
+//! | `console/` | a server for tokio-console (feature `console`) |
 //! | `top.rs` | the tasks by what they do, again and again |
 
 #![forbid(unsafe_code)]
 
 mod arguments;
 mod client;
+#[cfg(feature = "console")]
+mod console;
 mod dump;
 mod table;
 mod top;
@@ -76,6 +79,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let target = format!("/debug/pprof/profile?seconds={}", seconds(output.time));
             save(&client, &target, output)
         }
+        #[cfg(feature = "console")]
+        Command::Console(console) => console::run(client, console),
         Command::Metrics => show(&client, "/metrics"),
     }
 }
