@@ -6,6 +6,9 @@ use crate::scheduler::Scheduler;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How often the rings are read until something is known of all of them.
+const TRIES: u32 = 5;
+
 /// Has the runtime record as long as it lives, whoever else has it record or not.
 pub(crate) struct Session {
     scheduler: Arc<Scheduler>,
@@ -29,8 +32,13 @@ impl Session {
 
     /// What each task did since then.
     pub(crate) fn activity(&self) -> Activity {
-        let elapsed = self.elapsed();
-        Activity::of(&Trace::of(&self.scheduler, Some(elapsed)), elapsed)
+        let look = || {
+            let elapsed = self.elapsed();
+            Activity::of(&Trace::of(&self.scheduler, Some(elapsed)), elapsed)
+        };
+        // Small rings may be written anew while they are read.
+        let mut tries = (0..TRIES).map(|_| look());
+        tries.find(|activity| !activity.window().is_zero()).unwrap_or_else(look)
     }
 }
 

@@ -43,19 +43,23 @@ pub(super) struct LaneEvents {
     pub(super) state: Option<Event>,
     /// Since when nothing has been overwritten, in ticks.
     pub(super) complete_from: u64,
+    /// Until when all is known.
+    pub(super) complete_until: u64,
 }
 
 impl LaneEvents {
     fn of(track: &Track, since: u64, from: u64, overwritten: &mut u64) -> Self {
         // First the state: what ends meanwhile is then among the events, and not missing.
         let state = track.ring().and_then(|ring| ring.state()).and_then(Event::from_words);
+        let complete_until = ticks();
         let (events, complete_from) = events_of(track, from, overwritten);
         let is_over = |state: &Event| {
             let mut starts = events.iter().filter(|event| event.is_slice()).map(Event::start);
             starts.next_back().is_some_and(|start| start >= state.time)
         };
         let state = state.filter(|state| state.time >= since && !is_over(state));
-        LaneEvents { thread: track.thread.load(Relaxed), events, state, complete_from }
+        let thread = track.thread.load(Relaxed);
+        LaneEvents { thread, events, state, complete_from, complete_until }
     }
 }
 
