@@ -22,7 +22,7 @@
 use super::awaits::{self, Context};
 use super::checks::{Checks, insert};
 use super::options::take_skip;
-use super::plan::{self, Plan};
+use super::plan::{self, Plan, Stride};
 use super::strips;
 use proc_macro2::Span;
 use syn::visit::Visit;
@@ -62,13 +62,8 @@ impl Loops<'_> {
         let plan = plan::for_loop(expr, self.checks);
         self.visit_expr_mut(&mut expr.expr);
         self.repeated(|this| this.visit_block_mut(&mut expr.body));
-        match plan {
-            _ if awaits => self.beside_awaits(&mut expr.body, expr.for_token.span),
-            Plan::Plain => {}
-            Plan::Each => self.at_the_top(&mut expr.body, expr.for_token.span),
-            Plan::Strips(stride) => return Some(strips::for_loop(self.checks, stride, expr)),
-        }
-        None
+        let stride = self.place(plan, awaits, &mut expr.body, expr.for_token.span)?;
+        Some(strips::for_loop(self.checks, stride, expr))
     }
 
     fn while_loop(&mut self, expr: &mut ExprWhile) -> Option<Expr> {
@@ -77,25 +72,26 @@ impl Loops<'_> {
         let plan = plan::while_loop(expr, self.checks);
         self.repeated(|this| this.visit_expr_mut(&mut expr.cond));
         self.repeated(|this| this.visit_block_mut(&mut expr.body));
-        match plan {
-            _ if surely => {}
-            _ if awaits => self.beside_awaits(&mut expr.body, expr.while_token.span),
-            Plan::Plain => {}
-            Plan::Each => self.at_the_top(&mut expr.body, expr.while_token.span),
-            Plan::Strips(stride) => return Some(strips::while_loop(self.checks, stride, expr)),
-        }
-        None
+        let plan = if surely { Plan::Plain } else { plan };
+        let stride = self.place(plan, awaits && !surely, &mut expr.body, expr.while_token.span)?;
+        Some(strips::while_loop(self.checks, stride, expr))
     }
 
     fn endless_loop(&mut self, expr: &mut ExprLoop) -> Option<Expr> {
         let awaits = self.awaits(|found| found.visit_block(&expr.body));
         let plan = plan::endless_loop(expr, self.checks);
         self.repeated(|this| this.visit_block_mut(&mut expr.body));
+        let stride = self.place(plan, awaits, &mut expr.body, expr.loop_token.span)?;
+        Some(strips::endless_loop(self.checks, stride, expr))
+    }
+
+    /// Puts the check of a loop into its body, unless it has to become strips: then says which.
+    fn place(&self, plan: Plan, awaits: bool, body: &mut Block, keyword: Span) -> Option<Stride> {
         match plan {
-            _ if awaits => self.beside_awaits(&mut expr.body, expr.loop_token.span),
+            _ if awaits => self.beside_awaits(body, keyword),
             Plan::Plain => {}
-            Plan::Each => self.at_the_top(&mut expr.body, expr.loop_token.span),
-            Plan::Strips(stride) => return Some(strips::endless_loop(self.checks, stride, expr)),
+            Plan::Each => self.at_the_top(body, keyword),
+            Plan::Strips(stride) => return Some(stride),
         }
         None
     }

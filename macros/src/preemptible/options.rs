@@ -63,7 +63,7 @@ pub(crate) fn is_preemptible(attr: &Attribute) -> bool {
 }
 
 /// `#[preemptible(skip)]`.
-pub(crate) fn is_skip(attr: &Attribute) -> bool {
+fn is_skip(attr: &Attribute) -> bool {
     match &attr.meta {
         Meta::List(list) => is_preemptible(attr) && list.tokens.to_string() == "skip",
         _ => false,

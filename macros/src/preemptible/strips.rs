@@ -57,19 +57,21 @@ impl Parts {
         let span = generated(keyword);
         let private = checks.private(span);
         let outer = checks.label(span);
-        let check = quote_spanned!(span=> #private::checkpoint(););
         let first = match stride {
             Stride::Fixed(iterations) => iterations,
             Stride::Learned { first, .. } => first as usize,
         };
-        let constant = quote_spanned!(span=> #first);
+        let short = quote_spanned!(span=> #first);
         let (prologue, stride, check) = match stride {
-            Stride::Fixed(_) => (TokenStream::new(), constant.clone(), check),
+            Stride::Fixed(_) => {
+                let check = quote_spanned!(span=> #private::checkpoint(););
+                (TokenStream::new(), short.clone(), check)
+            }
             Stride::Learned { first, most } => {
                 // Loops that are over soon do not even look at what was learned, unless nothing is
                 // known of what they do.
                 let start = if first > plan::FEW {
-                    constant.clone()
+                    short.clone()
                 } else {
                     quote_spanned!(span=> __STRIDE.get())
                 };
@@ -87,7 +89,6 @@ impl Parts {
                 )
             }
         };
-        let short = constant;
         Parts { span, private, prologue, stride, short, check, outer }
     }
 }
@@ -103,6 +104,7 @@ pub(crate) fn for_loop(checks: &Checks, stride: Stride, expr: &ExprForLoop) -> E
         quote_spanned!(at=> #private_there::Strips::next(__strips, &mut __iter, &mut __left));
     let is_done =
         quote_spanned!(at=> #private_there::Strips::is_done(__strips, &mut __iter, __left));
+    let (for_token, in_token) = (expr.for_token, expr.in_token);
     let strips = if jumps(body, label.as_ref()).may_break() {
         quote_spanned!(span=>
             #outer: loop {
@@ -125,7 +127,6 @@ pub(crate) fn for_loop(checks: &Checks, stride: Stride, expr: &ExprForLoop) -> E
             }
         )
     } else {
-        let (for_token, in_token) = (expr.for_token, expr.in_token);
         quote_spanned!(span=>
             loop {
                 let mut __left = #stride;
@@ -139,7 +140,6 @@ pub(crate) fn for_loop(checks: &Checks, stride: Stride, expr: &ExprForLoop) -> E
     };
     let is_short = quote_spanned!(at=> #private_there::Strips::is_short(__strips, &__iter, #short));
     let strips = if is_small(body, checks) {
-        let (for_token, in_token) = (expr.for_token, expr.in_token);
         quote_spanned!(span=>
             if #is_short {
                 #label #for_token #pat #in_token __iter #body
@@ -174,8 +174,10 @@ pub(crate) fn while_loop(checks: &Checks, stride: Stride, expr: &ExprWhile) -> E
     let ExprWhile { attrs, label, cond, body, .. } = expr;
     let Parts { span, prologue, stride, check, outer, .. } =
         Parts::new(checks, stride, expr.while_token.span);
-    let strips = if has_let(cond) || jumps(body, label.as_ref()).may_break() {
-        let if_token = syn::Token![if](expr.while_token.span);
+    let while_token = expr.while_token;
+    let jumps = jumps(body, label.as_ref());
+    let strips = if has_let(cond) || jumps.may_break() {
+        let if_token = syn::Token![if](while_token.span);
         quote_spanned!(span=>
             #outer: loop {
                 let mut __left = #stride;
@@ -193,44 +195,39 @@ pub(crate) fn while_loop(checks: &Checks, stride: Stride, expr: &ExprWhile) -> E
                 break #outer;
             }
         )
+    } else if !plan::counts(cond) || jumps.may_continue() {
+        let mut body = body.clone();
+        insert(parse_quote_spanned!(span=> __left -= 1;), &mut body);
+        quote_spanned!(span=>
+            loop {
+                let mut __left = #stride;
+                #label #while_token __left != 0 && (#cond) #body
+                if __left != 0 {
+                    break;
+                }
+                #check
+            }
+        )
     } else {
-        let while_token = expr.while_token;
-        if !plan::counts(cond) || jumps(body, label.as_ref()).may_continue() {
-            let mut body = body.clone();
-            insert(parse_quote_spanned!(span=> __left -= 1;), &mut body);
-            quote_spanned!(span=>
-                loop {
-                    let mut __left = #stride;
-                    #label #while_token __left != 0 && (#cond) #body
-                    if __left != 0 {
-                        break;
-                    }
-                    #check
+        // One condition for both ends, evaluated where it was, and no more often.
+        let body = &in_a_block(body, span);
+        quote_spanned!(span=>
+            let mut __goes_on: bool = #cond;
+            loop {
+                let mut __left = #stride;
+                #label #while_token (__left != 0) & __goes_on {
+                    __left -= 1;
+                    #body
+                    __goes_on = #cond;
                 }
-            )
-        } else {
-            // One condition for both ends, evaluated where it was, and no more often.
-            let body = &in_a_block(body, span);
-            quote_spanned!(span=>
-                let mut __goes_on: bool = #cond;
-                loop {
-                    let mut __left = #stride;
-                    #label #while_token (__left != 0) & __goes_on {
-                        __left -= 1;
-                        #body
-                        __goes_on = #cond;
-                    }
-                    if !__goes_on {
-                        break;
-                    }
-                    #check
+                if !__goes_on {
+                    break;
                 }
-            )
-        }
+                #check
+            }
+        )
     };
-    let attrs = all_outer(attrs);
-    let block = quote_spanned!(span=> { #prologue #strips });
-    parse_quote!(#(#attrs)* #block)
+    behind(&prologue, &strips, attrs, span)
 }
 
 pub(crate) fn endless_loop(checks: &Checks, stride: Stride, expr: &ExprLoop) -> Expr {
@@ -264,6 +261,11 @@ pub(crate) fn endless_loop(checks: &Checks, stride: Stride, expr: &ExprLoop) -> 
             }
         )
     };
+    behind(&prologue, &strips, attrs, span)
+}
+
+/// The strips of a `while` or `loop`, in a block with what has to stand ahead of them.
+fn behind(prologue: &TokenStream, strips: &TokenStream, attrs: &[Attribute], span: Span) -> Expr {
     let attrs = all_outer(attrs);
     let block = quote_spanned!(span=> { #prologue #strips });
     parse_quote!(#(#attrs)* #block)
