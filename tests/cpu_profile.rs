@@ -4,8 +4,10 @@
 //! Method: tasks that are known to do nothing else; the files are decoded by the `pprof` crate, whose
 //! description of the format is its own.
 
+mod endpoint_support;
 mod forced_support;
 
+use endpoint_support::{get, good};
 use flate2::read::GzDecoder;
 use forced_support::*;
 use pprof::protos::{Message, Profile as Decoded};
@@ -15,6 +17,7 @@ use preempt::time::sleep;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -228,6 +231,54 @@ fn profiles_begin_and_end_while_tasks_run() {
             runtime.handle().profile(Duration::from_millis(3), 10_000).unwrap();
         }
         others.join().unwrap();
+    });
+}
+
+/// From outside, beside endless polls.
+#[test]
+fn the_endpoint_makes_profiles() {
+    on_each(|builder| {
+        let runtime = builder
+            .stall_report(false)
+            .debug_endpoint(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .build()
+            .unwrap();
+        let addr = runtime.debug_addr().unwrap();
+        let stop = Stop::new();
+        spawn_hogs(&runtime, &stop);
+        spawn_ticker(&runtime, &stop);
+        for (path, kind) in [("profile", "cpu"), ("delay", "delay")] {
+            let answer = good(addr, &format!("/debug/pprof/{path}?seconds=0.5"));
+            let name = answer.header("content-disposition").unwrap();
+            assert_eq!(name, format!("attachment; filename=\"{path}.pb.gz\""));
+            let decoded = decode(&answer.body);
+            let of_kind = decoded.sample_type.last().unwrap().ty;
+            assert_eq!(decoded.string_table[usize::try_from(of_kind).unwrap()], kind);
+            let samples = check(&decoded);
+            // With two workers it may always be the same one that the ticker waits for.
+            let is_hog = |(names, labels, _): &CheckedSample| {
+                let has = |function| names.iter().any(|name| name.ends_with(function));
+                has("::calculate") || has("::compute") && labels["task"] == "computes"
+            };
+            assert!(samples.iter().any(is_hog), "{path}: {samples:?}");
+        }
+        let folded = good(addr, "/debug/pprof/profile?seconds=0.5&format=folded");
+        let is_hog = |line: &str| line.starts_with("computes;") && line.contains("::compute ");
+        assert!(folded.text().lines().any(is_hog), "{}", folded.text());
+        // The other one may be the first.
+        let ask = move || get(addr, "/debug/pprof/delay?seconds=0.5").status;
+        let pause = || thread::sleep(Duration::from_millis(5));
+        let first = thread::spawn(move || {
+            while ask() == 503 {
+                pause();
+            }
+        });
+        eventually("it is busy", || {
+            pause();
+            let second = get(addr, "/debug/pprof/delay?seconds=0.001");
+            second.status == 503 && second.text().contains("another profile of this kind")
+        });
+        first.join().unwrap();
     });
 }
 

@@ -235,8 +235,10 @@ fn what_cannot_be_answered_is_told() {
         let addr = addr_of(&runtime);
         for (target, status, text) in [
             ("/nothing", 404, "there is no \"/nothing\" here; this is:\n/  "),
-            ("/debug/pprof/profile?seconds=1", 404, "CPU profiles are not part of this version"),
-            ("/debug/pprof/delay", 404, "not part of this version"),
+            ("/debug/pprof/profile?seconds=0", 400, "seconds is a number above 0 and up to 60"),
+            ("/debug/pprof/delay?format=svg", 400, "format is one of [\"pprof\", \"folded\"]"),
+            #[cfg(not(feature = "pprof"))]
+            ("/debug/pprof/delay", 404, "built without the feature `pprof`"),
             ("/metrics?x=1", 400, "\"x\": there are no parameters here"),
             ("/debug/tasks?form=json", 400, "\"form\" is no parameter of this"),
             ("/debug/tasks?format=xml", 400, "format is one of [\"text\", \"json\"], not \"xml\""),
@@ -345,12 +347,26 @@ fn a_runtime_that_ends_ends_recordings() {
     within(LIMIT, || {
         let runtime = with_endpoint(1);
         let (addr, tracer) = (addr_of(&runtime), runtime.handle().tracer());
-        let asks = thread::spawn(move || get(addr, "/debug/trace?seconds=60"));
+        let ask = |target| thread::spawn(move || get(addr, target));
+        let targets = [
+            "/debug/trace?seconds=60",
+            "/debug/pprof/profile?seconds=60&format=folded",
+            "/debug/pprof/delay?seconds=60&format=folded",
+        ];
+        let asks = targets.map(ask);
         eventually("it records", || tracer.is_on());
+        let handle = runtime.handle().clone();
+        eventually("profiles are made", || {
+            let [cpu, delays] =
+                [handle.profile(Duration::ZERO, 100), handle.profile_delays(Duration::ZERO)];
+            [cpu, delays].iter().all(Result::is_err)
+        });
         drop(runtime);
-        let answer = asks.join().unwrap();
-        assert_eq!(answer.status, 503);
-        assert_eq!(answer.text(), "the runtime has ended meanwhile\n");
+        for asked in asks {
+            let answer = asked.join().unwrap();
+            assert_eq!(answer.status, 503);
+            assert_eq!(answer.text(), "the runtime has ended meanwhile\n");
+        }
     });
 }
 
@@ -377,6 +393,15 @@ fn many_may_ask_at_once() {
             "/debug/trace?seconds=0.02",
             "/debug/trace?seconds=0.01&format=json",
         ];
+        // One at a time: whoever comes second is told so.
+        let profiles = ["/debug/pprof/profile", "/debug/pprof/delay"];
+        let profilers = profiles.map(|path| {
+            thread::spawn(move || {
+                for _ in 0..6 {
+                    good(addr, &format!("{path}?seconds=0.05&format=folded"));
+                }
+            })
+        });
         let clients: Vec<_> = (0..6)
             .map(|first| {
                 thread::spawn(move || {
@@ -386,7 +411,7 @@ fn many_may_ask_at_once() {
                 })
             })
             .collect();
-        for client in clients {
+        for client in clients.into_iter().chain(profilers) {
             client.join().unwrap();
         }
         assert!(!runtime.handle().tracer().is_on());

@@ -57,7 +57,10 @@ fn child_processes_are_started_under_a_storm() {
 fn lines_are_whole_and_malloc_goes_on() {
     const TASKS: usize = 6;
     const LINES: usize = 100;
-    let line = |task: usize, number: usize| format!("<{task}:{number}:{}>", "x".repeat(task * 20));
+    // Nothing else that is printed contains the beginning.
+    const BEGIN: &str = "[#";
+    let line =
+        |task: usize, number: usize| format!("{BEGIN}{task}:{number}:{}]", "x".repeat(task * 20));
     Child::each_backend(
         "lines_are_whole_and_malloc_goes_on",
         |backend| {
@@ -69,7 +72,7 @@ fn lines_are_whole_and_malloc_goes_on() {
                         for number in 0..LINES {
                             let text = line(task, number);
                             println!("{text}");
-                            eprintln!("<{task}:{number}:{}>", "x".repeat(task * 20));
+                            eprintln!("{text}");
                             // Between the lines too: what is in libc is refused.
                             work_slices(1);
                             let mut map = BTreeMap::new();
@@ -90,10 +93,12 @@ fn lines_are_whole_and_malloc_goes_on() {
             child.succeeded();
             for output in [&child.stdout, &child.stderr] {
                 let mut numbers = [0; TASKS];
-                // The harness writes without ending its line first.
-                let lines = output.lines().filter_map(|line| line.find('<').map(|at| &line[at..]));
+                // The harness writes without ending its line first, and reports of stalls stand between.
+                let lines =
+                    output.lines().filter_map(|line| line.find(BEGIN).map(|at| &line[at..]));
                 for found in lines {
-                    let task: usize = found[1..].split(':').next().unwrap().parse().unwrap();
+                    let task = found[BEGIN.len()..].split(':').next().unwrap();
+                    let task: usize = task.parse().unwrap();
                     assert_eq!(found, line(task, numbers[task]));
                     numbers[task] += 1;
                 }

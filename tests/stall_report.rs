@@ -6,7 +6,7 @@
 mod forced_support;
 
 use forced_support::*;
-use preempt::runtime::{Backend, Builder, Frame, Outcome, Stall};
+use preempt::runtime::{Backend, Builder, Frame, Handle, Outcome, Stall};
 use preempt::task::{self, Preemption, yield_now};
 use preempt::time::sleep;
 use std::hint::black_box;
@@ -164,6 +164,58 @@ fn short_polls_are_not_reported_however_many_there_are() {
         runtime.block_on(done).unwrap();
         let all = reports.all();
         assert!(all.is_empty(), "{all:?}");
+    });
+}
+
+fn spawn_rude(runtime: &preempt::runtime::Runtime, stop: &Stop) {
+    let signal = stop.signal();
+    let hog = async move { _ = compute(&signal) };
+    task::Builder::new().name("rude").spawn_on(hog, runtime.handle()).unwrap();
+}
+
+#[test]
+fn the_trace_of_the_first_one_is_written() {
+    on_each(|builder| {
+        let name = format!("preempt-stall-{}.json", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let reports = Reports::of(builder);
+        // On one worker others wait all the time.
+        let runtime = builder.worker_threads(1).trace_on_stall(&path).build().unwrap();
+        let _ticker = spawn_ticker(&runtime);
+        let stop = Stop::new();
+        spawn_rude(&runtime, &stop);
+        reports.of_task("rude");
+        // The file is there before it is complete.
+        let read = || serde_json::from_str(&std::fs::read_to_string(&path).ok()?).ok();
+        eventually("it is written", || {
+            read().is_some_and(|trace: serde_json::Value| {
+                let events = trace["traceEvents"].as_array().unwrap();
+                let names = events.iter().filter_map(|event| event["name"].as_str());
+                names.filter(|name| name.starts_with("rude (")).count() > 0
+            })
+        });
+        // That of the next one is not.
+        std::fs::remove_file(&path).unwrap();
+        let before = reports.all().len();
+        eventually("there is another one", || reports.all().len() > before + 1);
+        assert!(!path.exists());
+    });
+}
+
+#[test]
+fn the_hook_is_called_in_the_runtime() {
+    on_each(|builder| {
+        let found = Arc::new(Mutex::new(None));
+        let noted = found.clone();
+        let builder = builder.stall_threshold(THRESHOLD).on_stall(move |_| {
+            *noted.lock().unwrap() = Some(Handle::current().id());
+        });
+        let runtime = builder.build().unwrap();
+        let _ticker = spawn_ticker(&runtime);
+        let stop = Stop::new();
+        spawn_rude(&runtime, &stop);
+        eventually("it is called", || found.lock().unwrap().is_some());
+        assert_eq!(*found.lock().unwrap(), Some(runtime.handle().id()));
     });
 }
 
@@ -339,7 +391,8 @@ fn a_hook_that_panics_is_called_again() {
             counted.add_one();
             panic!("on purpose");
         });
-        let runtime = builder.build().unwrap();
+        // On one worker others wait all the time.
+        let runtime = builder.worker_threads(1).build().unwrap();
         let _ticker = spawn_ticker(&runtime);
         let stop = Stop::new();
         let signal = stop.signal();

@@ -87,6 +87,7 @@ fn all_tasks_are_there_beside_eight_hogs() {
             dump.tasks.iter().filter(has_stack).count() == 8
                 && dump.tasks.iter().any(|task| task.state == TaskState::Detached)
                 && named(&dump, "sleeper")[0].blocked_in.is_some()
+                && named(&dump, "waits")[0].state == TaskState::Waiting
         });
         let dump = found.unwrap();
         println!("{dump}");

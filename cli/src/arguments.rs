@@ -15,7 +15,9 @@ usage: preempt [--addr HOST:PORT] COMMAND
                                  the tasks that did most since the last look
   trace -o FILE [--seconds N]    a trace of the next N seconds for https://ui.perfetto.dev; JSON if
                                  FILE ends in .json
-  profile -o FILE [--seconds N]  a CPU profile of the next N seconds, for pprof
+  profile -o FILE [--seconds N] [--delay]
+                                 where CPU time goes in the next N seconds, or behind whom others wait;
+                                 for pprof, or as text for flame graphs if FILE ends in .folded
   metrics                        what the runtime counts, as Prometheus reads it
   console [--listen ADDR] [--interval SECONDS]
                                  serves for the unmodified tokio-console, on 127.0.0.1:6669; needs the
@@ -44,7 +46,10 @@ pub(crate) enum Command {
     },
     Top(Top),
     Trace(Output),
-    Profile(Output),
+    Profile {
+        output: Output,
+        delay: bool,
+    },
     #[cfg(feature = "console")]
     Console(Console),
     Metrics,
@@ -86,6 +91,7 @@ struct Given {
     command: Option<String>,
     stacks: bool,
     once: bool,
+    delay: bool,
     interval: Option<Duration>,
     by: Option<By>,
     lines: Option<usize>,
@@ -119,6 +125,7 @@ impl Arguments {
                 }
                 Long("stacks") if command == "ps" => given.stacks = true,
                 Long("once") if command == "top" => given.once = true,
+                Long("delay") if command == "profile" => given.delay = true,
                 Long("listen") if command == "console" => {
                     given.listen = Some(parser.value()?.parse()?);
                 }
@@ -155,7 +162,9 @@ impl Given {
                 lines: self.lines.unwrap_or(20),
             }),
             Some("trace") => Command::Trace(output(Duration::from_secs(1))?),
-            Some("profile") => Command::Profile(output(Duration::from_secs(10))?),
+            Some("profile") => {
+                Command::Profile { output: output(Duration::from_secs(10))?, delay: self.delay }
+            }
             Some("metrics") => Command::Metrics,
             #[cfg(feature = "console")]
             Some("console") => Command::Console(Console {
@@ -218,6 +227,7 @@ mod tests {
             ("fly", "there is no command \"fly\""),
             ("ps top", "unexpected argument \"top\""),
             ("ps --once", "invalid option '--once'"),
+            ("trace --delay", "invalid option '--delay'"),
             ("trace", "-o FILE says where to write to"),
             ("trace -o x --seconds never", "\"never\" is no number of seconds above 0"),
             ("top --by name", "--by is time or polls, not \"name\""),

@@ -75,8 +75,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             eprintln!("preempt: open {} with https://ui.perfetto.dev", output.path.display());
             Ok(())
         }
-        Command::Profile(output) => {
-            let target = format!("/debug/pprof/profile?seconds={}", seconds(output.time));
+        Command::Profile { output, delay } => {
+            let what = if *delay { "delay" } else { "profile" };
+            let is_folded = output.path.extension().is_some_and(|extension| extension == "folded");
+            let format = if is_folded { "folded" } else { "pprof" };
+            let time = seconds(output.time);
+            let target = format!("/debug/pprof/{what}?seconds={time}&format={format}");
             save(&client, &target, output)
         }
         #[cfg(feature = "console")]

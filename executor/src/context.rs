@@ -111,6 +111,7 @@ pub(crate) fn reseat() {
 
 /// Calls `f` with this thread's seat, if it has one. In a poll only inside a [`Critical`] stretch:
 /// otherwise the poll may be on another seat before `f` ends.
+#[inline(always)]
 pub(crate) fn with_seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
     let seat = SEAT.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: `Seated` clears the pointer before the seat goes, and only this thread uses it.

@@ -4,6 +4,7 @@
 use crate::report;
 use std::env;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,24 +15,39 @@ const VARIABLE: &str = "PREEMPT_DEBUG";
 pub(crate) struct Debug {
     /// How often a line about the scheduler is printed.
     pub(crate) schedtrace: Option<Duration>,
+    /// Where each runtime opens a debug endpoint.
+    pub(crate) http: Option<SocketAddr>,
 }
 
 /// One setting: its name, what its value is, and how it is set. `None`: the value is none.
 struct Known {
     name: &'static str,
+    example: &'static str,
     value: &'static str,
     set: fn(&mut Debug, &str) -> Option<()>,
 }
 
-const KNOWN: [Known; 1] = [Known {
-    name: "schedtrace",
-    value: "milliseconds between two lines about the scheduler; 0: none",
-    set: |debug, value| {
-        let millis = value.parse().ok()?;
-        debug.schedtrace = (millis > 0).then(|| Duration::from_millis(millis));
-        Some(())
+const KNOWN: [Known; 2] = [
+    Known {
+        name: "schedtrace",
+        example: "1000",
+        value: "milliseconds between two lines about the scheduler; 0: none",
+        set: |debug, value| {
+            let millis = value.parse().ok()?;
+            debug.schedtrace = (millis > 0).then(|| Duration::from_millis(millis));
+            Some(())
+        },
     },
-}];
+    Known {
+        name: "http",
+        example: "127.0.0.1:6060",
+        value: "a loopback address for the debug endpoint; with port 0 it is told on standard error",
+        set: |debug, value| {
+            debug.http = Some(value.parse().ok()?);
+            Some(())
+        },
+    },
+];
 
 /// The settings of this process. The variable is read once, and then warned of what is wrong with it.
 pub(crate) fn settings() -> Debug {
@@ -69,7 +85,11 @@ struct KnownSettings;
 impl fmt::Display for KnownSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("known are:")?;
-        KNOWN.iter().try_for_each(|known| write!(f, " {}=N ({})", known.name, known.value))
+        KNOWN.iter().enumerate().try_for_each(|(index, known)| {
+            let Known { name, example, value, .. } = known;
+            let before = if index == 0 { "" } else { "," };
+            write!(f, "{before} `{name}={example}` ({value})")
+        })
     }
 }
 
@@ -79,8 +99,11 @@ mod tests {
 
     #[test]
     fn settings_are_separated_by_commas() {
-        let debug = Debug { schedtrace: Some(Duration::from_secs(1)) };
+        let debug = Debug { schedtrace: Some(Duration::from_secs(1)), ..Debug::default() };
         assert_eq!(parse("schedtrace=1000"), (debug, vec![]));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 6060));
+        let both = Debug { http: Some(addr), ..debug };
+        assert_eq!(parse("schedtrace=1000,http=127.0.0.1:6060"), (both, vec![]));
         assert_eq!(parse(" , schedtrace = 1000 ,"), (debug, vec![]));
         assert_eq!(parse("schedtrace=0"), (Debug::default(), vec![]));
         assert_eq!(parse(""), (Debug::default(), vec![]));
@@ -88,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_and_the_rest_counts() {
-        let (debug, wrong) = parse("gctrace=1,schedtrace=20,schedtrace=x,schedtrace");
+        let (debug, wrong) = parse("gctrace=1,schedtrace=20,schedtrace=x,http=:1");
         assert_eq!(debug.schedtrace, Some(Duration::from_millis(20)));
         assert_eq!(wrong.len(), 3);
         assert!(wrong[0].contains("`gctrace=1`") && wrong[1].contains("`schedtrace=x`"));

@@ -18,6 +18,7 @@ fn example() -> &'static Path {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace"));
         cargo.args(["build", "--quiet", "--package", "preempt", "--example", "debug_endpoint"]);
+        cargo.arg("--all-features");
         cargo.arg("--target-dir").arg(profile.parent().expect("target"));
         if profile.ends_with("release") {
             cargo.arg("--release");

@@ -1,5 +1,6 @@
 //! An answer: status, headers, body.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ impl Status {
 pub(super) struct Answer {
     status: Status,
     content_type: &'static str,
-    header: Option<(&'static str, &'static str)>,
+    header: Option<(&'static str, Cow<'static, str>)>,
     body: Vec<u8>,
 }
 
@@ -67,8 +68,8 @@ impl Answer {
     }
 
     /// With one more header.
-    pub(super) fn header(self, name: &'static str, value: &'static str) -> Self {
-        Answer { header: Some((name, value)), ..self }
+    pub(super) fn header(self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        Answer { header: Some((name, value.into())), ..self }
     }
 
     #[cfg(test)]
@@ -78,7 +79,7 @@ impl Answer {
 
     fn head(&self) -> String {
         let (status, length) = (self.status.as_str(), self.body.len());
-        let more = self.header.map(|(name, value)| format!("{name}: {value}\r\n"));
+        let more = self.header.as_ref().map(|(name, value)| format!("{name}: {value}\r\n"));
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: {}\r\nContent-Length: {length}\r\n{}\
              Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\

@@ -45,7 +45,8 @@ use std::net::SocketAddr;
 /// | `/metrics` | [`RuntimeMetrics::to_prometheus`](crate::runtime::RuntimeMetrics::to_prometheus) |
 /// | `/debug/tasks` | [`Handle::dump`]; with `?format=json` as JSON; with `?seconds=N` also what each task did in that time |
 /// | `/debug/trace?seconds=N` | a trace of the next `N` seconds, 1 by default: for Perfetto, or with `&format=json` as JSON, see [`trace`](crate::trace) |
-/// | `/debug/pprof/` | reserved for profiles; not there yet |
+/// | `/debug/pprof/profile?seconds=N` | [`Handle::profile`] of the next `N` seconds, 30 by default, at 100 Hz: for pprof, with the feature `pprof`; with `&format=folded` as text for flame graphs |
+/// | `/debug/pprof/delay?seconds=N` | [`Handle::profile_delays`], likewise |
 ///
 /// It answers also when every worker is in a poll that does not end. Requests are limited: 8 KiB, five
 /// seconds to send one, 60 seconds of recording, 16 connections at a time.

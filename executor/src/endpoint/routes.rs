@@ -18,6 +18,13 @@ pub(super) struct Visit<'a> {
     pub(super) shared: &'a Shared,
 }
 
+impl Visit<'_> {
+    /// The answer if the endpoint or the runtime has ended while something was recorded.
+    pub(super) fn ended_meanwhile(&self) -> Answer {
+        Answer::text(Status::Unavailable, "the runtime has ended meanwhile")
+    }
+}
+
 /// The answer, or that to a request that cannot be answered.
 pub(super) type Answered = Result<Answer, Answer>;
 
@@ -50,14 +57,14 @@ const ROUTES: &[Route] = &[
     },
     Route {
         path: "/debug/pprof/profile",
-        parameters: "?seconds=N",
-        about: "a CPU profile (not there yet)",
+        parameters: pprof::PARAMETERS,
+        about: "where CPU time goes in the next N seconds, for pprof",
         answer: pprof::profile,
     },
     Route {
         path: "/debug/pprof/delay",
-        parameters: "",
-        about: "what tasks wait behind (not there yet)",
+        parameters: pprof::PARAMETERS,
+        about: "behind whom others wait in the next N seconds, for pprof",
         answer: pprof::delay,
     },
 ];

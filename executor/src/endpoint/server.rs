@@ -77,6 +77,23 @@ impl DebugServer {
         Ok(DebugServer { addr, shared, waker, acceptor: Some(acceptor) })
     }
 
+    /// As the environment variable says. If it cannot be done, the program goes on without: it does not
+    /// know of the variable. Of several runtimes the first one has the address.
+    pub(crate) fn start_by_variable(handle: &Handle, addr: SocketAddr) -> Option<DebugServer> {
+        let id = handle.id();
+        match Self::start(handle, addr.into()) {
+            Ok(server) => {
+                let addr = server.addr;
+                report::warn(format_args!("the debug endpoint of runtime {id}: http://{addr}"));
+                Some(server)
+            }
+            Err(error) => {
+                report::warn(format_args!("runtime {id} has no debug endpoint: {error}"));
+                None
+            }
+        }
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -103,7 +120,8 @@ impl fmt::Debug for DebugServer {
 }
 
 impl Shared {
-    fn is_stopped(&self) -> bool {
+    /// The endpoint is to end.
+    pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(SeqCst)
     }
 

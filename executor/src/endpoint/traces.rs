@@ -1,6 +1,6 @@
 //! `/debug/trace`: what the scheduler does from now on.
 
-use super::answer::{Answer, Status};
+use super::answer::Answer;
 use super::routes::{Answered, LONGEST, Visit};
 use crate::trace::Session;
 use std::time::Duration;
@@ -23,9 +23,5 @@ pub(super) fn answer(visit: &Visit<'_>) -> Answered {
 /// Records for so long.
 pub(super) fn record(visit: &Visit<'_>, time: Duration) -> Result<Session, Answer> {
     let session = Session::begin(visit.handle.scheduler());
-    if visit.shared.wait(time) {
-        Ok(session)
-    } else {
-        Err(Answer::text(Status::Unavailable, "the runtime has ended meanwhile"))
-    }
+    if visit.shared.wait(time) { Ok(session) } else { Err(visit.ended_meanwhile()) }
 }

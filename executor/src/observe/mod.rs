@@ -11,7 +11,7 @@
 //! * `who.rs`: which task; `symbols.rs`: functions, files and lines.
 //! * `stall.rs`: when a long poll is worth a report; `verdict.rs`: what to do about it; `reporter.rs`:
 //!   the thread that writes it.
-//! * `profile.rs`: where the time goes; `pprof.rs`: as a file for pprof.
+//! * `sampling.rs`: where the time goes; `profile.rs`: what was found; `pprof.rs`: as a file for pprof.
 //! * `dump.rs`: where all tasks are; `quit.rs`: showing that at SIGQUIT.
 //!
 //! Nothing here is on the way of a task that gives way in time.
@@ -20,14 +20,15 @@ mod dump;
 mod machine;
 #[cfg(feature = "pprof")]
 mod pprof;
-#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-mod profile;
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
-#[path = "profile_missing.rs"]
 mod profile;
 #[cfg(unix)]
 mod quit;
 mod reporter;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+mod sampling;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+#[path = "sampling_missing.rs"]
+mod sampling;
 mod stall;
 mod symbols;
 mod verdict;
@@ -60,8 +61,5 @@ pub(crate) use waits::Waits;
 
 /// Whether an address is in libc or the like.
 fn is_system_code(address: usize) -> bool {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-    return !crate::preempt::is_ordinary_code(address);
-    #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
-    return false;
+    !crate::preempt::is_ordinary_code(address)
 }

@@ -5,9 +5,12 @@ use super::probe::{self, Activity, Capture};
 use super::stall::{Event, INTERVAL, Lost, Outcome, Stall, Stalls};
 use super::symbols::Symbols;
 use super::verdict;
+use crate::context;
 use crate::report;
+use crate::runtime::Handle;
 use crate::scheduler::Scheduler;
 use crate::scheduler::parker::Parker;
+use crate::trace::triggers;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -92,7 +95,7 @@ impl Work {
         }
     }
 
-    fn handle(&mut self, scheduler: &Scheduler, stalls: &Stalls, event: Event) {
+    fn handle(&mut self, scheduler: &Arc<Scheduler>, stalls: &Stalls, event: Event) {
         match event {
             Event::Detached(slot) => stalls.with_slot(slot, |stopped| {
                 let outcome = Outcome::Detached { signals: stopped.signals };
@@ -112,7 +115,7 @@ impl Work {
         }
     }
 
-    fn look_at_watched(&mut self, scheduler: &Scheduler, stalls: &Stalls) {
+    fn look_at_watched(&mut self, scheduler: &Arc<Scheduler>, stalls: &Stalls) {
         self.watched.retain(|watched| watched.lost.goes_on());
         let now = Instant::now();
         for index in 0..self.watched.len() {
@@ -139,7 +142,7 @@ impl Work {
 
     fn report(
         &mut self,
-        scheduler: &Scheduler,
+        scheduler: &Arc<Scheduler>,
         stalls: &Stalls,
         capture: Option<&Capture>,
         ran: Duration,
@@ -166,12 +169,14 @@ impl Work {
         verdict::pass(&mut stall, capture.map_or(Activity::Runs, |capture| capture.activity));
         match &scheduler.config.on_stall {
             Some(hook) => {
+                let _in_runtime = context::enter(Handle::of(scheduler));
                 if catch_unwind(AssertUnwindSafe(|| hook(&stall))).is_err() {
                     report::warn(format_args!("the function of `Builder::on_stall` panicked"));
                 }
             }
             None => print(&stall),
         }
+        triggers::note_stall(scheduler);
     }
 
     /// Whether no task of that origin was reported a moment ago.

@@ -19,8 +19,8 @@
 //! (`reporter.rs`), a thread that is started by the monitor when there is first something to report.
 
 use super::probe::Capture;
-use super::profile;
 use super::reporter::Reporter;
+use super::sampling;
 use super::symbols::Frame;
 use crate::runtime::Config;
 use crate::scheduler::{Machine, Scheduler, Seat, StoppedBy};
@@ -367,7 +367,7 @@ pub(crate) fn is_spared(seat: &Seat, stopped_by: StoppedBy) -> bool {
 /// The poll on this fiber is about to be suspended: called in the middle of it, at any instruction.
 #[inline(always)]
 pub(crate) fn note_suspension(seat: &Seat, stopped_by: StoppedBy) {
-    profile::note_delay(seat.scheduler(), || {
+    sampling::note_delay(seat.scheduler(), || {
         let run = RUN.get();
         let resumed = run.resumed.filter(|_| run.slice == seat.slice_name());
         seat.scheduler().waits.behind(resumed)
@@ -392,7 +392,7 @@ pub(crate) fn note_suspension(seat: &Seat, stopped_by: StoppedBy) {
 
 /// The monitor has taken a poll's processor.
 pub(crate) fn note_hand_off(scheduler: &Scheduler, machine: &Arc<Machine>) {
-    profile::note_hand_off(scheduler, machine, || scheduler.waits.behind(None));
+    sampling::note_hand_off(scheduler, machine, || scheduler.waits.behind(None));
     if let Some(stalls) = &scheduler.stalls {
         stalls.note_hand_off(machine);
     }

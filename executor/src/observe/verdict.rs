@@ -43,11 +43,6 @@ const BLOCKING_WORK: &str = "move the blocking call to `preempt::task::spawn_blo
 
 /// Fills in what follows from the stack.
 pub(super) fn pass(stall: &mut Stall, activity: Activity) {
-    if std::env::var_os("RAW").is_some() {
-        for f in &stall.frames {
-            eprintln!("RAW {:?} {f}", f.origin);
-        }
-    }
     stall.frames = symbols::trim(&stall.frames).to_vec();
     stall.location = symbols::guilty(&stall.frames).and_then(Frame::location);
     match activity {

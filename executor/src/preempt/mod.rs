@@ -43,8 +43,9 @@ mod handler;
 #[cfg(unix)]
 pub(crate) use handler::share_signal;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-pub(crate) use handler::{ask, interrupted_machine, is_ordinary_code};
+pub(crate) use handler::{ask, interrupted_machine};
 pub(crate) use handler::{
-    cpu_time, install, interrupt, is_asleep, prepare, prepare_signal_mask, refused_while_switching,
+    cpu_time, install, interrupt, is_asleep, is_ordinary_code, prepare, prepare_signal_mask,
+    refused_while_switching,
 };
 pub(crate) use safe_point::{REFUSALS, Refusal};

@@ -45,3 +45,8 @@ pub(crate) fn cpu_time(_machine: &Machine) -> Option<Duration> {
 pub(crate) fn is_asleep(_machine: &Machine) -> bool {
     false
 }
+
+/// Nothing is told apart here.
+pub(crate) fn is_ordinary_code(_address: usize) -> bool {
+    true
+}

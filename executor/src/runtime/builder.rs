@@ -87,6 +87,7 @@ impl Builder {
             trace: false,
             trace_bytes: DEFAULT_TRACE_BYTES,
             trace_on_panic: None,
+            trace_on_stall: None,
             debug_endpoint: None,
             start_paused: false,
         };
@@ -201,7 +202,7 @@ impl Builder {
     }
 
     /// Passes the reports to a function instead, see [`stall_report`](Self::stall_report). It is called
-    /// on a thread of its own, and may take its time.
+    /// on a thread of its own, in the runtime's context, and may take its time.
     pub fn on_stall(&mut self, hook: impl Fn(&Stall) + Send + Sync + 'static) -> &mut Self {
         self.config.on_stall = Some(Arc::new(hook));
         self
@@ -304,6 +305,17 @@ impl Builder {
     pub fn trace_on_panic(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.config.trace = true;
         self.config.trace_on_panic = Some(path.into());
+        self
+    }
+
+    /// Records from the start, and writes what was recorded to a file when a poll is reported for the
+    /// first time (see [`stall_report`](Self::stall_report)), with the end of the name as in
+    /// [`trace_on_panic`](Self::trace_on_panic). For more than the first one use a function of
+    /// [`on_stall`](Self::on_stall), in which
+    /// [`Handle::current`](super::Handle::current)`().tracer()` is this runtime's.
+    pub fn trace_on_stall(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.config.trace = true;
+        self.config.trace_on_stall = Some(path.into());
         self
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) trace_bytes: usize,
     /// The file that the trace of the first panic goes to.
     pub(crate) trace_on_panic: Option<PathBuf>,
+    /// And that of the first stall.
+    pub(crate) trace_on_stall: Option<PathBuf>,
     pub(crate) debug_endpoint: Option<EndpointSetting>,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,

@@ -161,7 +161,7 @@ impl Handle {
     /// When another such profile is being made in the process, the application handles SIGPROF, the rate
     /// is not 1 to 10,000, or this is not x86-64 Linux with glibc.
     pub fn profile(&self, duration: Duration, hz: u32) -> io::Result<Profile> {
-        Profile::cpu(&self.scheduler, duration, hz)
+        Profile::cpu(&self.scheduler, hz, duration, &|| true)
     }
 
     /// Behind whom others wait: whenever a poll is detached or loses its worker's place, the time that
@@ -173,7 +173,7 @@ impl Handle {
     /// # Errors
     /// When another such profile is being made in the process, or this is not x86-64 Linux with glibc.
     pub fn profile_delays(&self, duration: Duration) -> io::Result<Profile> {
-        Profile::delays(&self.scheduler, duration)
+        Profile::delays(&self.scheduler, duration, &|| true)
     }
 
     /// A snapshot of what the runtime does.

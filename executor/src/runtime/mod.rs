@@ -85,7 +85,7 @@ impl Runtime {
     fn start(config: Config) -> io::Result<Runtime> {
         block_on::prepare();
         if config.trace_on_panic.is_some() {
-            trace::on_panic::install();
+            trace::triggers::install_panic_hook();
         }
         let flavor = config.flavor;
         let limits = config.limits();
@@ -102,7 +102,7 @@ impl Runtime {
             limits,
             crate::scheduler::os_thread::prepare_monitor,
         )?;
-        let period = debug::settings().schedtrace;
+        let debug = debug::settings();
         let mut runtime = Runtime {
             debug_server: None,
             #[cfg(unix)]
@@ -110,16 +110,19 @@ impl Runtime {
             handle: Handle::of(&scheduler),
             driver,
             monitor: Mutex::new(Some(monitor)),
-            _schedtrace: period.and_then(|period| SchedTrace::start(&scheduler, period)),
+            _schedtrace: debug.schedtrace.and_then(|period| SchedTrace::start(&scheduler, period)),
         };
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.
             scheduler.make_fibers()?;
             scheduler.start_machines()?;
         }
-        if let Some(endpoint) = &scheduler.config.debug_endpoint {
-            runtime.debug_server = Some(endpoint.start(&runtime.handle)?);
-        }
+        runtime.debug_server = match &scheduler.config.debug_endpoint {
+            Some(endpoint) => Some(endpoint.start(&runtime.handle)?),
+            None => {
+                debug.http.and_then(|addr| DebugServer::start_by_variable(&runtime.handle, addr))
+            }
+        };
         Ok(runtime)
     }
 
@@ -176,7 +179,7 @@ impl Runtime {
         self.handle.enter()
     }
 
-    /// Where [`Builder::debug_endpoint`] listens.
+    /// Where [`Builder::debug_endpoint`] listens, or `PREEMPT_DEBUG=http=..`.
     #[must_use]
     pub fn debug_addr(&self) -> Option<SocketAddr> {
         self.debug_server.as_ref().map(DebugServer::local_addr)

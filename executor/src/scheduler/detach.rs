@@ -24,6 +24,7 @@ use crate::task::Preemption;
 use crate::trace::Outcome;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -37,7 +38,22 @@ pub(super) struct Detached {
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
     /// Where it is.
-    pub(super) at: observe::Paused,
+    pub(super) at: PausedAt,
+}
+
+/// The note of a suspended poll, which lies on its own stack: what waits in the queue stays small, and
+/// nothing is allocated.
+pub(super) struct PausedAt(NonNull<observe::Paused>);
+
+// SAFETY: whoever has the `Detached` is the only one who looks at the note.
+unsafe impl Send for PausedAt {}
+
+impl PausedAt {
+    /// The note. The poll is not resumed meanwhile, as only the owner of the `Detached` can.
+    pub(super) fn look(&self) -> &observe::Paused {
+        // SAFETY: `detach` does not return, and so keeps the note, before the poll is resumed.
+        unsafe { self.0.as_ref() }
+    }
 }
 
 /// What has stopped a poll.
@@ -71,7 +87,8 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
         let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
-        let at = observe::Paused::here();
+        let note = observe::Paused::here();
+        let at = PausedAt(NonNull::from(&note));
         let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
             let detached = Detached { suspended, flag, preemption, stopped_by, at };

@@ -42,6 +42,7 @@ use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
 use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
 use crate::time::Timers;
+use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
 use background::Background;
 use detach::Detached;
@@ -144,8 +145,8 @@ pub(crate) struct Scheduler {
     pub(crate) recorder: Recorder,
     /// When, by the clock of what is observed.
     pub(crate) built_at: u64,
-    /// The trace of the first panic was written.
-    pub(crate) trace_written: AtomicBool,
+    pub(crate) trace_of_panic: TraceOnce,
+    pub(crate) trace_of_stall: TraceOnce,
     pub(crate) waits: Waits,
     closed: AtomicBool,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
@@ -182,7 +183,8 @@ impl Scheduler {
             stalls: Stalls::new(&config),
             recorder: Recorder::new(&config),
             built_at: trace::clock::ticks(),
-            trace_written: AtomicBool::new(false),
+            trace_of_panic: TraceOnce::new(config.trace_on_panic.clone()),
+            trace_of_stall: TraceOnce::new(config.trace_on_stall.clone()),
             waits: Waits::new(),
             closed: AtomicBool::new(false),
             fibers: Mutex::new(None),
@@ -275,7 +277,7 @@ impl Scheduler {
     /// Looks at all polls that are detached. `look` waits for nobody, and is told where each is; the
     /// poll stays there meanwhile.
     pub(crate) fn inspect_detached(&self, mut look: impl FnMut(&Paused)) {
-        self.background.inspect_detached(|detached| look(&detached.at));
+        self.background.inspect_detached(|detached| look(detached.at.look()));
         // Whoever looked for work meanwhile may have missed one.
         self.wake_one();
     }
@@ -284,9 +286,25 @@ impl Scheduler {
         self.closed.load(SeqCst)
     }
 
-    /// Queues a new or woken task: in the LIFO slot of this thread's processor, or for all.
+    /// Queues a new or woken task.
+    #[inline]
     fn push_woken(&self, runnable: Runnable) {
-        self.observe_wake(&runnable);
+        // Two calls, each the last thing that is done, so that no frame is made for them.
+        if self.observes_wakes() {
+            self.record_wake_and_push(runnable);
+        } else {
+            self.push_fresh(runnable);
+        }
+    }
+
+    #[cold]
+    fn record_wake_and_push(&self, runnable: Runnable) {
+        self.record_wake(&runnable);
+        self.push_fresh(runnable);
+    }
+
+    /// Queues a task: in the LIFO slot of this thread's processor, or for all.
+    fn push_fresh(&self, runnable: Runnable) {
         context::with_held(self, |held| match held {
             None => {
                 self.injector.push(runnable);

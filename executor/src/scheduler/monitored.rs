@@ -58,8 +58,9 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn fire_timers(&self) {
+        let Some(due) = self.timers.due() else { return };
         self.collect_and_wake(|wakers| {
-            self.timers.fire_if_due(wakers);
+            self.timers.fire_due(due, wakers);
             self.trace_timers(wakers.len());
         });
     }

@@ -258,8 +258,9 @@ impl Seat {
 
     /// Wakes whoever waits for a timer that is due.
     pub(super) fn fire_timers(&self) {
+        let Some(due) = self.scheduler.timers.due() else { return };
         let mut wakers = self.wakers.take();
-        self.scheduler.timers.fire_if_due(&mut wakers);
+        self.scheduler.timers.fire_due(due, &mut wakers);
         self.wake(wakers, Scheduler::trace_timers);
     }
 

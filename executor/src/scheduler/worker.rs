@@ -106,6 +106,7 @@ pub(super) fn work(seat: SeatRef) -> Leave {
 }
 
 /// Runs one task, or sleeps if there is none, or waits for a processor.
+#[inline(always)]
 fn step(seat: &Seat) -> Step {
     let Some(processor) = seat.held() else { return wait_for_processor(seat) };
     let scheduler = seat.scheduler();
@@ -115,7 +116,7 @@ fn step(seat: &Seat) -> Step {
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
-            seat.observe_begin(processor, || Subject::of(&runnable));
+            seat.observe_begin(processor, || Subject::of(runnable.header()));
             match runnable.preemption() {
                 Preemption::Forced => poll(seat, processor, || runnable.run()),
                 restricted => poll_restricted(seat, processor, runnable, restricted),
@@ -134,6 +135,7 @@ fn step(seat: &Seat) -> Step {
 }
 
 /// One poll on the processor. The seat is not used afterwards: it may be another.
+#[inline(always)]
 fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
     seat.begin_slice(processor);
     checkpoint::leave();
@@ -206,7 +208,7 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
-            seat.observe_begin(processor, || Subject::of(&runnable));
+            seat.observe_begin(processor, || Subject::of(runnable.header()));
             processor.watch.restrict_next_poll(runnable.preemption());
             poll_in_block_on(seat, processor, || runnable.run());
         }

@@ -26,7 +26,7 @@ use std::cell::UnsafeCell;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 #[repr(C)]
 pub(crate) struct Header {
@@ -51,6 +51,15 @@ impl Header {
 
     pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
+    }
+
+    /// When it was queued; zero: nobody has said so.
+    pub(crate) fn queued_at(&self) -> u64 {
+        self.queued_at.load(Relaxed)
+    }
+
+    pub(crate) fn set_queued_at(&self, ticks: u64) {
+        self.queued_at.store(ticks, Relaxed);
     }
 
     /// What the task is called. Signal-safe.

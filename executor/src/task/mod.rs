@@ -54,7 +54,6 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Where the runnables of a task go.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -205,23 +204,9 @@ impl Runnable {
         self.0.id()
     }
 
-    /// Where the task was spawned.
-    pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
-        self.0.header().spawned_at
-    }
-
-    /// What the task was called by `Builder::name`.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.0.name()
-    }
-
-    /// When it was queued; zero: nobody has said so.
-    pub(crate) fn queued_at(&self) -> u64 {
-        self.0.header().queued_at.load(Relaxed)
-    }
-
-    pub(crate) fn set_queued_at(&self, ticks: u64) {
-        self.0.header().queued_at.store(ticks, Relaxed);
+    /// Its task.
+    pub(crate) fn header(&self) -> &Header {
+        self.0.header()
     }
 
     /// How far its poll may be preempted.

@@ -5,75 +5,78 @@
 
 use super::Task;
 use super::cell::{Header, Links};
+use crate::metrics::bump;
 use crate::sync::Mutex;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 pub(crate) struct Registry {
-    shards: Box<[Mutex<Shard>]>,
-    /// How many tasks have come, and how many have gone.
+    shards: Box<[Shard]>,
+}
+
+#[derive(Default)]
+struct Shard {
+    list: Mutex<List>,
+    /// How many tasks have come, and how many have gone. Written under the lock.
     added: AtomicU64,
     removed: AtomicU64,
 }
 
 #[derive(Default)]
-struct Shard {
+struct List {
     first: Option<NonNull<Header>>,
     closed: bool,
 }
 
-// SAFETY: a shard owns references to its tasks, which are `Send`.
-unsafe impl Send for Shard {}
+// SAFETY: a list owns references to its tasks, which are `Send`.
+unsafe impl Send for List {}
 
 impl Registry {
     pub(crate) fn new(processors: usize) -> Self {
         let shards = (processors * 4).next_power_of_two();
-        Registry {
-            shards: (0..shards).map(|_| Mutex::default()).collect(),
-            added: AtomicU64::new(0),
-            removed: AtomicU64::new(0),
-        }
+        Registry { shards: (0..shards).map(|_| Shard::default()).collect() }
     }
 
-    fn shard(&self, id: u64) -> &Mutex<Shard> {
+    fn shard(&self, id: u64) -> &Shard {
         // The number of shards is a power of two.
         &self.shards[id as usize & (self.shards.len() - 1)]
     }
 
     /// Adds a new task, or shuts it down if the registry is closed. `true`: added.
     pub(crate) fn add(&self, task: Task) -> bool {
-        let mut shard = self.shard(task.id().as_u64()).lock();
-        if shard.closed {
-            drop(shard);
+        let shard = self.shard(task.id().as_u64());
+        let mut list = shard.list.lock();
+        if list.closed {
+            drop(list);
             task.shut_down();
             return false;
         }
-        shard.link(task);
-        self.added.fetch_add(1, Relaxed);
+        list.link(task);
+        bump(&shard.added, 1);
         true
     }
 
     /// Removes a task that is complete. `true`: its reference is now the caller's.
     pub(crate) fn remove(&self, header: &Header) -> bool {
-        let removed = self.shard(header.id.as_u64()).lock().unlink(header);
-        if removed {
-            self.removed.fetch_add(1, Release);
-        }
-        removed
+        let shard = self.shard(header.id.as_u64());
+        shard.unlink(&mut shard.list.lock(), header)
     }
 
     /// All live tasks. Holds up whoever spawns or ends one, a shard at a time.
     pub(crate) fn all(&self) -> Vec<Task> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            // Before the lock: nothing is to be allocated under it for long.
-            all.reserve(self.len() / self.shards.len() + 64);
-            let shard = shard.lock();
-            let mut next = shard.first;
-            while let Some(header) = next {
-                all.push(shard.share(header));
-                next = links(header).next;
-            }
+            let list = loop {
+                let list = shard.list.lock();
+                let count = shard.len();
+                if all.capacity() - all.len() >= count {
+                    break list;
+                }
+                // Nothing is allocated under the lock; meanwhile more may have come.
+                drop(list);
+                all.reserve(count + count / 4);
+            };
+            all.extend(list.iter().map(|header| list.share(header)));
         }
         all
     }
@@ -81,69 +84,66 @@ impl Registry {
     /// The task at an address, if one lives there.
     pub(crate) fn find(&self, address: usize) -> Option<Task> {
         self.shards.iter().find_map(|shard| {
-            let shard = shard.lock();
-            let mut next = shard.first;
-            while let Some(header) = next {
-                if header.addr().get() == address {
-                    return Some(shard.share(header));
-                }
-                next = links(header).next;
-            }
-            None
+            let list = shard.list.lock();
+            let header = list.iter().find(|header| header.addr().get() == address)?;
+            Some(list.share(header))
         })
     }
 
     /// How many tasks there have been.
     pub(crate) fn added(&self) -> u64 {
-        self.added.load(Relaxed)
+        self.shards.iter().map(|shard| shard.added.load(Relaxed)).sum()
     }
 
     /// How many tasks live.
     pub(crate) fn len(&self) -> usize {
-        // First those that have gone: nobody goes without having come.
-        let removed = self.removed.load(Acquire);
-        (self.added.load(Relaxed) - removed) as usize
-    }
-
-    /// The tasks that live, at least most of them while others come and go. No lock is held while
-    /// memory is allocated.
-    pub(crate) fn tasks(&self) -> Vec<Task> {
-        let mut tasks = Vec::with_capacity(self.len() * 2 + 64);
-        for shard in &self.shards {
-            let shard = shard.lock();
-            let mut next = shard.first;
-            while let Some(header) = next.filter(|_| tasks.len() < tasks.capacity()) {
-                next = links(header).next;
-                // SAFETY: a task in the list is alive; its state counts one reference more.
-                tasks.push(unsafe { Task::one_more(header) });
-            }
-        }
-        tasks
+        self.shards.iter().map(Shard::len).sum()
     }
 
     /// Takes no more tasks, and drops the futures of all that are not being polled. User code
     /// runs without a lock.
     pub(crate) fn close(&self) {
         for shard in &self.shards {
-            shard.lock().closed = true;
-            while let Some(task) = self.pop(shard) {
+            shard.list.lock().closed = true;
+            while let Some(task) = shard.pop() {
                 task.shut_down();
             }
         }
     }
+}
 
-    fn pop(&self, shard: &Mutex<Shard>) -> Option<Task> {
-        let mut shard = shard.lock();
-        let first = shard.first?;
+impl Shard {
+    fn len(&self) -> usize {
+        // First those that have gone: nobody goes without having come.
+        let removed = self.removed.load(Acquire);
+        (self.added.load(Relaxed) - removed) as usize
+    }
+
+    /// Takes the task out. `false`: it was not in the list.
+    fn unlink(&self, list: &mut List, header: &Header) -> bool {
+        let was_linked = list.unlink(header);
+        if was_linked {
+            // Release: pairs with `len`.
+            self.removed.store(self.removed.load(Relaxed) + 1, Release);
+        }
+        was_linked
+    }
+
+    fn pop(&self) -> Option<Task> {
+        let mut list = self.list.lock();
+        let first = list.first?;
         // SAFETY: a task in the list is alive.
-        shard.unlink(unsafe { first.as_ref() });
-        self.removed.fetch_add(1, Release);
+        self.unlink(&mut list, unsafe { first.as_ref() });
         // SAFETY: the list's reference is handed over.
         Some(unsafe { Task::from_raw(first) })
     }
 }
 
-impl Shard {
+impl List {
+    fn iter(&self) -> impl Iterator<Item = NonNull<Header>> {
+        std::iter::successors(self.first, |&header| links(header).next)
+    }
+
     /// Puts the task in front; its reference becomes the list's.
     fn link(&mut self, task: Task) {
         let header = task.into_raw();
@@ -157,9 +157,7 @@ impl Shard {
     /// One more reference to a task in the list.
     fn share(&self, header: NonNull<Header>) -> Task {
         // SAFETY: the list has a reference, so the task is alive.
-        unsafe { header.as_ref() }.state.add_ref();
-        // SAFETY: made right above.
-        unsafe { Task::from_raw(header) }
+        unsafe { Task::one_more(header) }
     }
 
     /// Takes the task out. `false`: it was not in the list.

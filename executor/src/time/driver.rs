@@ -44,6 +44,10 @@ pub(crate) struct Timer {
     key: Key,
 }
 
+/// A time at which some timer is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due(u64);
+
 impl Timers {
     pub(crate) fn new(processors: usize) -> Self {
         let shard = || Shard {
@@ -86,16 +90,19 @@ impl Timers {
         waker
     }
 
-    /// Collects who waits for a timer that is due. Costs a load for each shard if there are none.
-    pub(crate) fn fire_if_due(&self, wakers: &mut Vec<Waker>) {
+    /// The time, if a timer is due. Costs a load for each shard if there are none.
+    pub(crate) fn due(&self) -> Option<Due> {
         let earliest = self.earliest();
         if earliest == NEVER {
-            return;
+            return None;
         }
         let now = nanos(self.clock.now().saturating_duration_since(self.epoch));
-        if earliest <= now {
-            self.fire(now, wakers);
-        }
+        (earliest <= now).then_some(Due(now))
+    }
+
+    /// Collects who waits for a timer that is due.
+    pub(crate) fn fire_due(&self, Due(now): Due, wakers: &mut Vec<Waker>) {
+        self.fire(now, wakers);
     }
 
     /// Collects who waits for any timer: the runtime shuts down, and nobody would wake them later.

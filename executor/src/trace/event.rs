@@ -8,7 +8,7 @@
 //! ```
 
 use super::ring::Words;
-use crate::task::{Id, Runnable};
+use crate::task::{Id, TaskHeader};
 use std::panic::Location;
 
 /// No processor.
@@ -111,10 +111,10 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn of(runnable: &Runnable) -> Self {
-        let spawned_at = Some(runnable.spawned_at());
-        let queued_at = runnable.queued_at();
-        Subject { task: Some(runnable.id()), spawned_at, is_resumed: false, queued_at }
+    pub(crate) fn of(task: &TaskHeader) -> Self {
+        let spawned_at = Some(task.spawned_at());
+        let queued_at = task.queued_at();
+        Subject { task: Some(task.id()), spawned_at, is_resumed: false, queued_at }
     }
 }
 

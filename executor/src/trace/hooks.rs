@@ -7,7 +7,7 @@ use super::recorder::{LATENCIES, POLL_TIMES, TRACE};
 use crate::context;
 use crate::scheduler::{Processor, Scheduler, Seat};
 use crate::sync::Critical;
-use crate::task::{Id, Runnable};
+use crate::task::{Id, Runnable, TaskHeader};
 use std::ptr;
 
 /// Whatever is observed of a poll.
@@ -18,39 +18,37 @@ impl Scheduler {
     #[inline]
     pub(crate) fn trace_spawn(&self, runnable: &Runnable) {
         if self.recorder.is_on() {
-            self.record_spawn(runnable);
+            self.record_spawn(runnable.header());
         }
     }
 
     #[cold]
-    fn record_spawn(&self, runnable: &Runnable) {
-        let id = runnable.id();
-        if let Some(name) = runnable.name() {
+    fn record_spawn(&self, task: &TaskHeader) {
+        let id = task.id();
+        if let Some(name) = task.name() {
             self.recorder.note_name(id.as_u64(), name);
         }
-        self.record(Event::new(Kind::Spawn).task(id).place(runnable.spawned_at()));
+        self.record(Event::new(Kind::Spawn).task(id).place(task.spawned_at()));
+    }
+
+    /// Whether [`record_wake`](Self::record_wake) is to be called.
+    #[inline]
+    pub(crate) fn observes_wakes(&self) -> bool {
+        self.recorder.observes(TRACE | LATENCIES)
     }
 
     /// A task was woken, or is new, and is about to be queued.
-    #[inline]
-    pub(crate) fn observe_wake(&self, runnable: &Runnable) {
-        if self.recorder.observes(TRACE | LATENCIES) {
-            self.record_wake(runnable);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn record_wake(&self, runnable: &Runnable) {
-        self.note_queued(runnable);
+    pub(crate) fn record_wake(&self, runnable: &Runnable) {
+        let task = runnable.header();
+        self.note_queued(task);
         if self.recorder.is_on() {
-            self.record(Event::new(Kind::Wake).task(runnable.id()));
+            self.record(Event::new(Kind::Wake).task(task.id()));
         }
     }
 
-    fn note_queued(&self, runnable: &Runnable) {
+    fn note_queued(&self, task: &TaskHeader) {
         if self.recorder.observes(LATENCIES) {
-            runnable.set_queued_at(ticks());
+            task.set_queued_at(ticks());
         }
     }
 
@@ -58,15 +56,15 @@ impl Scheduler {
     #[inline]
     pub(crate) fn observe_yield(&self, runnable: &Runnable, outcome: Outcome) {
         if self.recorder.observes(TRACE | LATENCIES) {
-            self.record_yield(runnable, outcome);
+            self.record_yield(runnable.header(), outcome);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn record_yield(&self, runnable: &Runnable, outcome: Outcome) {
-        self.note_queued(runnable);
-        self.trace_outcome(Some(runnable.id()), outcome);
+    fn record_yield(&self, task: &TaskHeader, outcome: Outcome) {
+        self.note_queued(task);
+        self.trace_outcome(Some(task.id()), outcome);
     }
 
     /// The poll ends in this way, if it is that of `task`.

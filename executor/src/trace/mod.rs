@@ -31,7 +31,6 @@ mod chrome;
 pub(crate) mod clock;
 mod event;
 mod hooks;
-pub(crate) mod on_panic;
 mod perfetto;
 mod recorder;
 pub(crate) mod ring;
@@ -39,6 +38,7 @@ mod session;
 mod snapshot;
 mod timeline;
 mod tracer;
+pub(crate) mod triggers;
 
 pub(crate) use activity::{Activity, TaskActivity};
 pub(crate) use event::{Outcome, Subject};

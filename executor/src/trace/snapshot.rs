@@ -194,7 +194,7 @@ impl Event {
 /// The names of the tasks that have one.
 fn task_names(scheduler: &Scheduler, recorder: &Recorder) -> HashMap<u64, Arc<str>> {
     let mut names: HashMap<_, _> = recorder.names().into_iter().collect();
-    for task in scheduler.registry.tasks() {
+    for task in scheduler.registry.all() {
         if let Some(name) = task.name() {
             names.entry(task.id().as_u64()).or_insert_with(|| Arc::from(name));
         }

@@ -1,13 +1,16 @@
 //! `PREEMPT_DEBUG`.
 //!
-//! Goal: `schedtrace` prints a line in each period, with the numbers of the moment, and what is no
-//! setting is said once.
+//! Goal: `schedtrace` prints a line in each period, with the numbers of the moment; `http` opens an
+//! endpoint; what is no setting is said once.
 //! Method: this program runs itself with the variable set, and reads what it prints.
 
+mod endpoint_support;
 mod support;
 
+use endpoint_support::good;
 use preempt::runtime::Runtime;
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -106,7 +109,7 @@ fn what_is_no_setting_is_said_once() {
         let printed = printed_by("two_runtimes", "schedtrace=3600000,gctrace=1,schedtrace=often");
         let warnings: Vec<_> = printed.lines().filter(|line| line.contains("preempt: ")).collect();
         assert_eq!(warnings.len(), 1, "{printed}");
-        for part in ["PREEMPT_DEBUG", "`gctrace=1`", "`schedtrace=often`", "schedtrace=N"] {
+        for part in ["PREEMPT_DEBUG", "`gctrace=1`", "`schedtrace=often`", "`schedtrace=1000`"] {
             assert!(warnings[0].contains(part), "{part}: {printed}");
         }
         assert!(!printed.contains("SCHED"), "{printed}");
@@ -118,6 +121,43 @@ fn without_the_variable_nothing_is_printed() {
     within(LIMIT, || {
         let printed = printed_by("two_runtimes", "");
         assert!(!printed.contains("preempt: ") && !printed.contains("SCHED"), "{printed}");
+    });
+}
+
+#[test]
+#[ignore = "run by `http_opens_an_endpoint`, with the variable set"]
+fn two_that_show_themselves() {
+    let first = Runtime::new().unwrap();
+    let addr = first.debug_addr().expect("the variable says so");
+    assert!(good(addr, "/metrics").text().contains("preempt_workers"));
+    let second = current_thread();
+    assert_ne!(second.debug_addr(), first.debug_addr());
+    assert!(good(second.debug_addr().unwrap(), "/debug/tasks").text().starts_with("0 tasks"));
+}
+
+#[test]
+fn http_opens_an_endpoint() {
+    within(LIMIT, || {
+        let printed = printed_by("two_that_show_themselves", "http=127.0.0.1:0");
+        let told: Vec<_> = printed.lines().filter(|line| line.contains("preempt: ")).collect();
+        assert_eq!(told.len(), 2, "{printed}");
+        let beginning = "preempt: the debug endpoint of runtime 1: http://127.0.0.1:";
+        assert!(told[0].contains(beginning), "{printed}");
+    });
+}
+
+/// The program does not know of the variable, and so goes on.
+#[test]
+fn an_endpoint_that_cannot_be_opened_is_told() {
+    within(LIMIT, || {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = other.local_addr().unwrap();
+        let printed = printed_by("two_runtimes", &format!("http={addr}"));
+        let complaint =
+            format!("has no debug endpoint: the debug endpoint cannot listen on {addr}");
+        assert_eq!(printed.matches(&complaint).count(), 2, "{printed}");
+        let printed = printed_by("two_runtimes", "http=0.0.0.0:0");
+        assert_eq!(printed.matches("loopback addresses only").count(), 2, "{printed}");
     });
 }
 
