@@ -64,7 +64,7 @@ impl Decoded {
 
 /// Decodes a Perfetto trace, and checks on the way what a viewer relies on: nothing that the schema
 /// does not know, the time does not go back, slices are closed in the order in which viewers close
-/// them, interned names are known, flows that end have begun.
+/// them, interned names are known.
 pub(crate) fn decode_perfetto(bytes: &[u8]) -> Decoded {
     let trace = Trace::parse_from_bytes(bytes).expect("it follows the schema");
     assert_known(&trace);
