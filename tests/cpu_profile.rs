@@ -136,6 +136,7 @@ fn check(decoded: &Decoded) -> Vec<CheckedSample> {
     let functions: HashMap<_, _> =
         decoded.function.iter().map(|function| (function.id, text(function.name))).collect();
     assert!(!functions.contains_key(&0) && functions.len() == decoded.function.len());
+    assert!(decoded.function.iter().all(|function| function.system_name == 0));
     let locations: HashMap<_, _> =
         decoded.location.iter().map(|location| (location.id, location)).collect();
     assert!(!locations.contains_key(&0) && locations.len() == decoded.location.len());

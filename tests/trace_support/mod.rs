@@ -1,12 +1,16 @@
-//! Reading traces with decoders that are not ours: Perfetto's by a copy of its schema, JSON's by
-//! serde_json.
+//! Reading traces with decoders that are not ours: Perfetto's by `perfetto_protos`, which generates code
+//! from the whole schema that Perfetto publishes, JSON's by serde_json.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage, Value};
+use perfetto_protos::debug_annotation::DebugAnnotation;
+use perfetto_protos::trace::Trace;
+use perfetto_protos::track_descriptor::TrackDescriptor;
+use perfetto_protos::track_event::TrackEvent;
+use perfetto_protos::track_event::track_event::Type;
+use protobuf::reflect::{ReflectFieldRef, ReflectValueRef};
+use protobuf::{Message, MessageDyn};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-use std::sync::OnceLock;
 
 /// A track as a viewer would show it.
 #[derive(Debug, Default)]
@@ -58,79 +62,44 @@ impl Decoded {
     }
 }
 
-fn schema() -> MessageDescriptor {
-    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
-    let pool = POOL.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trace_support");
-        let files = protox::compile(["perfetto_trace.proto"], [folder]).expect("a valid schema");
-        DescriptorPool::from_file_descriptor_set(files).expect("a complete schema")
-    });
-    pool.get_message_by_name("perfetto.protos.Trace").expect("the schema has it")
-}
-
-fn field(message: &DynamicMessage, name: &str) -> Option<Value> {
-    message.has_field_by_name(name).then(|| message.get_field_by_name(name).unwrap().into_owned())
-}
-
-fn number(message: &DynamicMessage, name: &str) -> Option<u64> {
-    field(message, name).map(|value| match value {
-        Value::U64(number) => number,
-        Value::U32(number) => number.into(),
-        Value::I32(number) => number as u64,
-        Value::I64(number) => number as u64,
-        Value::EnumNumber(number) => number as u64,
-        other => panic!("{name} is no number: {other:?}"),
-    })
-}
-
-fn text(message: &DynamicMessage, name: &str) -> Option<String> {
-    field(message, name).map(|value| value.as_str().expect("a text").to_owned())
-}
-
-fn inner(message: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
-    field(message, name).map(|value| value.as_message().expect("a message").clone())
-}
-
-fn list(message: &DynamicMessage, name: &str) -> Vec<Value> {
-    field(message, name).map_or_else(Vec::new, |value| value.as_list().expect("a list").to_vec())
-}
-
 /// Decodes a Perfetto trace, and checks on the way what a viewer relies on: nothing that the schema
 /// does not know, the time does not go back, slices are closed in the order in which viewers close
-/// them, interned names are known, flows that end have begun.
+/// them, interned names are known.
 pub(crate) fn decode_perfetto(bytes: &[u8]) -> Decoded {
-    let trace = DynamicMessage::decode(schema(), bytes).expect("it follows the schema");
+    let trace = Trace::parse_from_bytes(bytes).expect("it follows the schema");
     assert_known(&trace);
     let mut decoded = Decoded::default();
     let mut names = HashMap::new();
     let mut open: HashMap<u64, Vec<Slice>> = HashMap::new();
     let mut last = 0;
-    for packet in list(&trace, "packet") {
-        let packet = packet.as_message().expect("a packet").clone();
-        assert_eq!(number(&packet, "trusted_packet_sequence_id"), Some(1));
-        if let Some(interned) = inner(&packet, "interned_data") {
-            for name in list(&interned, "event_names") {
-                let name = name.as_message().expect("a name");
-                names.insert(number(name, "iid").unwrap(), text(name, "name").unwrap());
-            }
+    for packet in &trace.packet {
+        assert!(packet.has_trusted_packet_sequence_id());
+        assert_eq!(packet.trusted_packet_sequence_id(), 1);
+        for name in packet.interned_data.iter().flat_map(|interned| &interned.event_names) {
+            names.insert(name.iid.expect("a number"), name.name.clone().expect("a name"));
         }
-        if let Some(track) = inner(&packet, "track_descriptor") {
-            add_track(&mut decoded, &track);
+        if packet.has_track_descriptor() {
+            add_track(&mut decoded, packet.track_descriptor());
         }
-        let Some(event) = inner(&packet, "track_event") else { continue };
-        let time = number(&packet, "timestamp").expect("events have a time");
+        if !packet.has_track_event() {
+            continue;
+        }
+        let event = packet.track_event();
+        let time = packet.timestamp.expect("events have a time");
         assert!(time >= last, "the packets are in the order of time");
         last = time;
-        let uuid = number(&event, "track_uuid").expect("events have a track");
+        let uuid = event.track_uuid.expect("events have a track");
         let track = decoded.tracks.get_mut(&uuid).expect("tracks are described first");
-        match number(&event, "type") {
-            Some(1) => open.entry(uuid).or_default().push(slice(&event, &names, time)),
-            Some(2) => {
+        match event.type_.expect("events have a type").enum_value() {
+            Ok(Type::TYPE_SLICE_BEGIN) => {
+                open.entry(uuid).or_default().push(slice(event, &names, time));
+            }
+            Ok(Type::TYPE_SLICE_END) => {
                 let mut ended = open.entry(uuid).or_default().pop().expect("it was begun");
                 ended.end = time;
                 track.slices.push(ended);
             }
-            Some(3) => track.instants.push(slice(&event, &names, time)),
+            Ok(Type::TYPE_INSTANT) => track.instants.push(slice(event, &names, time)),
             other => panic!("an event of type {other:?}"),
         }
     }
@@ -139,47 +108,61 @@ pub(crate) fn decode_perfetto(bytes: &[u8]) -> Decoded {
 }
 
 /// Every field that was written is one of the schema.
-fn assert_known(message: &DynamicMessage) {
-    assert_eq!(message.unknown_fields().count(), 0, "{}", message.descriptor().full_name());
-    for (_, value) in message.fields() {
-        match value {
-            Value::Message(inner) => assert_known(inner),
-            Value::List(list) => list.iter().filter_map(Value::as_message).for_each(assert_known),
-            _ => {}
+fn assert_known(message: &dyn MessageDyn) {
+    let descriptor = message.descriptor_dyn();
+    let unknown = message.special_fields_dyn().unknown_fields();
+    let unknown: Vec<_> = unknown.iter().map(|(number, _)| number).collect();
+    assert!(unknown.is_empty(), "{} has no fields {unknown:?}", descriptor.full_name());
+    let assert_value_known = |value: ReflectValueRef<'_>| {
+        if let ReflectValueRef::Message(inner) = value {
+            assert_known(&*inner);
+        }
+    };
+    for field in descriptor.fields() {
+        match field.get_reflect(message) {
+            ReflectFieldRef::Optional(value) => {
+                value.value().into_iter().for_each(assert_value_known)
+            }
+            ReflectFieldRef::Repeated(list) => list.into_iter().for_each(assert_value_known),
+            ReflectFieldRef::Map(map) => assert!(map.is_empty(), "we write none"),
         }
     }
 }
 
-fn add_track(decoded: &mut Decoded, described: &DynamicMessage) {
-    let thread = inner(described, "thread");
-    let name = match &thread {
+fn add_track(decoded: &mut Decoded, described: &TrackDescriptor) {
+    let thread = described.thread.as_ref();
+    let name = match thread {
         Some(thread) => {
-            assert!(number(thread, "tid").is_some() && number(thread, "pid").is_some());
-            text(thread, "thread_name")
+            assert!(thread.tid.is_some() && thread.pid.is_some());
+            thread.thread_name.clone()
         }
-        None => text(described, "name"),
+        None => described.has_name().then(|| described.name().to_owned()),
     };
-    let uuid = number(described, "uuid").expect("a track has an id");
+    let uuid = described.uuid.expect("a track has an id");
     let track =
         Track { name: name.unwrap_or_default(), is_thread: thread.is_some(), ..Track::default() };
     assert!(decoded.tracks.insert(uuid, track).is_none(), "each track is described once");
 }
 
-fn slice(event: &DynamicMessage, names: &HashMap<u64, String>, start: u64) -> Slice {
-    let iid = number(event, "name_iid").expect("a name");
-    let numbers = |name| list(event, name).iter().map(|flow| flow.as_u64().unwrap()).collect();
-    let details = list(event, "debug_annotations").into_iter().map(|annotation| {
-        let annotation = annotation.as_message().expect("an annotation");
-        let value = text(annotation, "string_value")
-            .or_else(|| number(annotation, "uint_value").map(|number| number.to_string()));
-        (text(annotation, "name").expect("a name"), value.expect("a value"))
-    });
+fn slice(event: &TrackEvent, names: &HashMap<u64, String>, start: u64) -> Slice {
+    assert!(event.has_name_iid(), "a name");
     Slice {
-        name: names.get(&iid).expect("the name was interned").clone(),
+        name: names.get(&event.name_iid()).expect("the name was interned").clone(),
         start,
         end: start,
-        details: details.collect(),
-        flow_from: numbers("flow_ids"),
-        flow_to: numbers("terminating_flow_ids"),
+        details: event.debug_annotations.iter().map(detail).collect(),
+        flow_from: event.flow_ids.clone(),
+        flow_to: event.terminating_flow_ids.clone(),
     }
+}
+
+fn detail(annotation: &DebugAnnotation) -> (String, String) {
+    assert!(annotation.has_name(), "a name");
+    let value = if annotation.has_string_value() {
+        annotation.string_value().to_owned()
+    } else {
+        assert!(annotation.has_uint_value(), "a value");
+        annotation.uint_value().to_string()
+    };
+    (annotation.name().to_owned(), value)
 }

@@ -223,10 +223,12 @@ impl Profile {
             has_inline_frames: true,
         }];
         let Tables { strings, functions, locations } = tables;
+        // A system name that is the same would tell pprof that the name is still to be demangled as one of
+        // C++, and it would leave out of it whatever is in angle brackets: `<Thing as Read>::read`.
         let function = (1..).zip(functions.into_items()).map(|(id, (name, filename))| Function {
             id,
             name,
-            system_name: name,
+            system_name: 0,
             filename,
         });
         let location = (1..).zip(locations.into_items()).map(|(id, (address, lines))| Location {
