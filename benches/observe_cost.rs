@@ -3,8 +3,9 @@
 //! Question: how much longer polls take, of a task that yields again and again, and tasks that are
 //! spawned and awaited one after the other, while the runtime records a trace, counts times, or could
 //! but does not.
-//! Baseline: the same on a runtime that observes nothing, in the same run. `off, again` is another such
-//! runtime: what it shows beside 1.00 is noise.
+//! Baseline: the same on a runtime without stall reports, in the same run. `off, again` is another such
+//! runtime: what it shows beside 1.00 is noise. `default` reports stalls, `endpoint` has a debug endpoint
+//! that nobody asks for anything.
 //! Method: one worker each. All rows take turns, so that disturbances hit all of them; what is shown is
 //! the median of the ratios of single turns, and between which values the middle half of them is. The
 //! tasks do nothing, so that no program can lose more than this.
@@ -15,9 +16,10 @@
 
 use preempt::runtime::{Builder, Runtime};
 use preempt::task::yield_now;
+use std::net::SocketAddr;
 use std::time::Instant;
 
-const TURNS: usize = 301;
+const TURNS: usize = 601;
 const WARM_UP_TURNS: usize = 20;
 const YIELDS: u32 = 5_000;
 const SPAWNS: u32 = 1_500;
@@ -27,6 +29,10 @@ fn runtime(configure: impl FnOnce(&mut Builder)) -> Runtime {
     builder.worker_threads(1);
     configure(&mut builder);
     builder.build().expect("a runtime")
+}
+
+fn off(builder: &mut Builder) {
+    builder.stall_report(false);
 }
 
 /// Nanoseconds per poll.
@@ -78,8 +84,15 @@ fn main() {
     stopped.handle().tracer().start();
     stopped.handle().tracer().stop();
     let mut rows = [
-        Row::new("off", runtime(|_| {})),
-        Row::new("off, again", runtime(|_| {})),
+        Row::new("off", runtime(off)),
+        Row::new("off, again", runtime(off)),
+        Row::new("default", runtime(|_| {})),
+        Row::new(
+            "endpoint",
+            runtime(|builder| {
+                builder.debug_endpoint(SocketAddr::from(([127, 0, 0, 1], 0)));
+            }),
+        ),
         Row::new("tracer stopped", stopped),
         Row::new(
             "poll times",

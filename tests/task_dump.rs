@@ -7,10 +7,13 @@
 mod forced_support;
 
 use forced_support::*;
-use preempt::runtime::{Backend, DumpedTask, TaskDump, TaskState};
+use preempt::runtime::{Backend, DumpedTask, Runtime, TaskDump, TaskState};
 use preempt::sync::Notify;
 use preempt::task;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -70,6 +73,23 @@ fn spawn_all(runtime: &preempt::runtime::Runtime, stop: &Stop) -> Arc<Notify> {
     notify
 }
 
+/// A dump that has found everybody: on a busy machine one may be missed, or not have begun.
+#[track_caller]
+fn after_all_have_begun(runtime: &Runtime) -> TaskDump {
+    let mut found = None;
+    eventually("all have begun", || {
+        let dump = runtime.handle().dump().unwrap();
+        found = Some(dump.clone());
+        let has_stack =
+            |task: &&DumpedTask| calls(task, "compute") || calls(task, "compute_politely");
+        dump.tasks.iter().filter(has_stack).count() == 8
+            && dump.tasks.iter().any(|task| task.state == TaskState::Detached)
+            && named(&dump, "sleeper")[0].blocked_in.is_some()
+            && named(&dump, "waits")[0].state == TaskState::Waiting
+    });
+    found.unwrap()
+}
+
 #[test]
 fn all_tasks_are_there_beside_eight_hogs() {
     on_each(|builder| {
@@ -77,19 +97,7 @@ fn all_tasks_are_there_beside_eight_hogs() {
         let stop = Stop::new();
         let _notify = spawn_all(&runtime, &stop);
         let line = line!() - 1;
-        let mut found = None;
-        eventually("all have begun", || {
-            let dump = runtime.handle().dump().unwrap();
-            found = Some(dump.clone());
-            // On a busy machine one may be missed in one dump.
-            let has_stack =
-                |task: &&DumpedTask| calls(task, "compute") || calls(task, "compute_politely");
-            dump.tasks.iter().filter(has_stack).count() == 8
-                && dump.tasks.iter().any(|task| task.state == TaskState::Detached)
-                && named(&dump, "sleeper")[0].blocked_in.is_some()
-                && named(&dump, "waits")[0].state == TaskState::Waiting
-        });
-        let dump = found.unwrap();
+        let dump = after_all_have_begun(&runtime);
         println!("{dump}");
         assert_eq!(dump.tasks.len(), 10);
         for (name, function, count) in
@@ -234,17 +242,49 @@ fn a_dump_during_shutdown_loses_no_poll() {
     });
 }
 
+/// What this process prints on standard error goes to a pipe first.
+struct StandardError {
+    pipe: std::io::PipeReader,
+    original: File,
+}
+
+impl StandardError {
+    fn catch() -> Self {
+        let (pipe, writer) = std::io::pipe().unwrap();
+        let original = File::from(std::io::stderr().as_fd().try_clone_to_owned().unwrap());
+        // SAFETY: both are open.
+        assert_eq!(unsafe { libc::dup2(writer.as_raw_fd(), libc::STDERR_FILENO) }, 2);
+        StandardError { pipe, original }
+    }
+
+    /// Waits for a text, and prints everything up to it after all.
+    fn pass_on_until(mut self, text: &str) {
+        let mut printed = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&printed).contains(text) {
+            let count = self.pipe.read(&mut buffer).unwrap();
+            printed.extend_from_slice(&buffer[..count]);
+        }
+        self.original.write_all(&printed).unwrap();
+        // SAFETY: both are open.
+        assert_eq!(unsafe { libc::dup2(self.original.as_raw_fd(), libc::STDERR_FILENO) }, 2);
+    }
+}
+
 #[test]
 fn the_signal_for_quitting_shows_it() {
     Child::each_backend(
         "the_signal_for_quitting_shows_it",
         |backend: Backend| {
-            let runtime = builder(backend, 2).dump_on_sigquit(true).build().unwrap();
+            let runtime = builder(backend, 2).dump_on_sigquit(true).stall_report(false).build();
+            let runtime = runtime.unwrap();
             let stop = Stop::new();
             let _notify = spawn_all(&runtime, &stop);
+            after_all_have_begun(&runtime);
+            let printed = StandardError::catch();
             // SAFETY: a signal to this process, which handles it.
             unsafe { libc::kill(libc::getpid(), libc::SIGQUIT) };
-            thread::sleep(Duration::from_secs(6));
+            printed.pass_on_until("\"waits\": waiting");
             stop.stop();
             drop(runtime);
         },

@@ -116,8 +116,11 @@ fn what_is_done_about_hogs_is_shown() {
         assert_eq!(trace.overwritten(), 0);
         let decoded = decode_perfetto(&trace.to_perfetto());
         let hogs = || decoded.polls().filter(|poll| poll.name.starts_with("hog (task "));
-        let detached = hogs().filter(|poll| poll.detail("ends") == "detached by a signal").count();
-        let resumed = hogs().filter(|poll| poll.detail("begins") == "in the middle").count();
+        assert!(hogs().any(|poll| poll.detail("ends") == "detached by a signal"));
+        // On a busy machine the ticker may be in the middle of a poll for as long.
+        let polls = || decoded.polls();
+        let detached = polls().filter(|poll| poll.detail("ends") == "detached by a signal").count();
+        let resumed = polls().filter(|poll| poll.detail("begins") == "in the middle").count();
         assert_eq!(detached as u64, metrics.detaches);
         assert_eq!(resumed, detached);
         assert_eq!(decoded.instants("asked to give way") as u64, metrics.requests);

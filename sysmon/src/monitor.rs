@@ -62,8 +62,8 @@ pub trait Scheduler: Send + Sync + 'static {
     /// Called at every look: the time to make ready what the other calls may need.
     fn prepare(&self);
     /// Gives the processor to another machine. `false`: the poll has ended meanwhile, or there is
-    /// no machine to be had.
-    fn hand_off(&self, processor: usize, slice: Slice) -> bool;
+    /// no machine to be had. It was first seen in the poll at `since`.
+    fn hand_off(&self, processor: usize, slice: Slice, since: Instant) -> bool;
 }
 
 /// What became of an interruption.
@@ -445,12 +445,13 @@ fn act<S: Scheduler>(
             match scheduler.interrupt(index, poll.slice) {
                 Interrupted::Done => true,
                 Interrupted::Asleep => {
-                    limits.patience.is_some() && scheduler.hand_off(index, poll.slice)
+                    limits.patience.is_some()
+                        && scheduler.hand_off(index, poll.slice, poll.first_seen)
                 }
             }
         }
         Decision::HandOff => {
-            let handed_off = scheduler.hand_off(index, poll.slice);
+            let handed_off = scheduler.hand_off(index, poll.slice, poll.first_seen);
             if !handed_off {
                 // The poll ended, or no thread could be had: start over, do not insist at once.
                 poll.requested = Some(now);

@@ -86,7 +86,7 @@ impl Scheduler for Fake {
         }
         true
     }
-    fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+    fn hand_off(&self, processor: usize, slice: Slice, _since: Instant) -> bool {
         let taken = self.watches[processor].retake(slice);
         if taken {
             self.calls.lock().unwrap().push(("hand_off", processor));

@@ -30,7 +30,8 @@ pub struct Profile {
     pub period: Duration,
     /// The samples, those of the same stack and origin together.
     pub samples: Vec<ProfileSample>,
-    /// How many were left out for want of room.
+    /// How many were left out: there was no room for them, or the poll was over before its stack was
+    /// looked at.
     pub lost: u64,
 }
 

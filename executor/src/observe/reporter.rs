@@ -108,6 +108,10 @@ impl Work {
                 };
                 if stalls.may_report(Instant::now()) {
                     let capture = probe::look_at(scheduler, &machine);
+                    // If the poll is over, what was seen is something else.
+                    if !scheduler.processors[processor].watch.is_in(slice) {
+                        return;
+                    }
                     let ran = asked.elapsed();
                     self.report(scheduler, stalls, capture.as_ref(), ran, Outcome::KeepsWorker);
                 }

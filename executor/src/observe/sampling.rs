@@ -23,6 +23,7 @@
 
 use super::probe::{self, Capture};
 use super::profile::{Profile, ProfileKind, ProfileSample};
+use super::stall::Lost;
 use super::symbols::{self, Frame, Origin, Symbols};
 use super::unwind::Unwinder;
 use super::who::Who;
@@ -42,8 +43,9 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Samples that can wait until they are counted.
-const SLOTS: usize = 64;
+/// Samples that can wait until they are counted. On a busy machine the thread that counts may have no
+/// processor for tens of milliseconds.
+const SLOTS: usize = 256;
 /// How long they wait. A poll that was handed off may end meanwhile; its stack is gone then.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(2);
 /// Hand-offs that can wait until they are looked at.
@@ -74,7 +76,7 @@ pub(super) struct Sampling {
     lost: AtomicU64,
     period_nanos: u64,
     /// Polls that were handed off, and how long others had waited.
-    handed_off: ArrayQueue<(Arc<Machine>, u64)>,
+    handed_off: ArrayQueue<(Lost, u64)>,
 }
 
 // SAFETY: the state of a slot says who may touch its sample; the scheduler is only compared.
@@ -180,11 +182,12 @@ impl Sampling {
                 slot.state.store(FREE, Release);
             }
         }
-        while let Some((machine, nanos)) = self.handed_off.pop() {
-            if let Some(capture) = probe::look_at(scheduler, &machine)
-                && capture.who.is_some()
-            {
-                counted.add(&capture, &mut unwinder, 1, nanos);
+        while let Some((lost, nanos)) = self.handed_off.pop() {
+            let capture = probe::look_at(scheduler, &lost.machine);
+            // If the poll is over, what was seen is something else.
+            match capture.filter(|capture| capture.who.is_some() && lost.goes_on()) {
+                Some(capture) => counted.add(&capture, &mut unwinder, 1, nanos),
+                None => drop(self.lost.fetch_add(1, Relaxed)),
             }
         }
     }
@@ -209,7 +212,7 @@ pub(super) fn note_hand_off(
 ) {
     DELAYS.with(|sampling| {
         if ptr::eq(sampling.scheduler, scheduler)
-            && sampling.handed_off.push((machine.clone(), waited())).is_err()
+            && sampling.handed_off.push((Lost::now(machine), waited())).is_err()
         {
             sampling.lost.fetch_add(1, Relaxed);
         }

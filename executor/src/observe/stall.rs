@@ -273,7 +273,7 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    fn now(machine: &Arc<Machine>) -> Self {
+    pub(super) fn now(machine: &Arc<Machine>) -> Self {
         Lost { machine: machine.clone(), loss: machine.place().losses(), at: Instant::now() }
     }
 
@@ -390,9 +390,9 @@ pub(crate) fn note_suspension(seat: &Seat, stopped_by: StoppedBy) {
     RUN.set(run);
 }
 
-/// The monitor has taken a poll's processor.
-pub(crate) fn note_hand_off(scheduler: &Scheduler, machine: &Arc<Machine>) {
-    sampling::note_hand_off(scheduler, machine, || scheduler.waits.behind(None));
+/// The monitor has taken a poll's processor, which it first saw in that poll at `since`.
+pub(crate) fn note_hand_off(scheduler: &Scheduler, machine: &Arc<Machine>, since: Instant) {
+    sampling::note_hand_off(scheduler, machine, || scheduler.waits.behind(Some(since)));
     if let Some(stalls) = &scheduler.stalls {
         stalls.note_hand_off(machine);
     }

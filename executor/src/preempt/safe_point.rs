@@ -49,6 +49,20 @@ pub(crate) enum Refusal {
     NoSpare,
 }
 
+impl Refusal {
+    /// For a person.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Refusal::Stale => "the poll that was meant is over",
+            Refusal::NoPreempt => "in a no_preempt section, or in the runtime",
+            Refusal::Text => "in libc or the like, or at an unknown address",
+            Refusal::Stack => "too little stack is left",
+            Refusal::Masked => "the code has changed the signal mask",
+            Refusal::NoSpare => "there is no spare fiber",
+        }
+    }
+}
+
 /// All reasons, in the order of the conditions.
 pub(crate) const REFUSALS: [Refusal; 6] = [
     Refusal::Stale,

@@ -135,7 +135,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         self.stalls.iter().for_each(|stalls| stalls.tend(self));
     }
 
-    fn hand_off(&self, processor: usize, slice: Slice) -> bool {
+    fn hand_off(&self, processor: usize, slice: Slice, since: Instant) -> bool {
         let Some(machine) = self.processors[processor].machine_in(slice) else { return false };
         let may_be_forced = self.watch(processor).preemption(slice) == Preemption::Forced;
         // Before the processor goes: the machine takes it back when it finds out.
@@ -143,7 +143,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         machine.set_orphaned(true);
         let handed_off = self.hand_off(processor, slice);
         if handed_off {
-            observe::note_hand_off(self, &machine);
+            observe::note_hand_off(self, &machine, since);
             if may_be_forced {
                 self.orphans.lock().push(machine);
             }

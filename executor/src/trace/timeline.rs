@@ -237,7 +237,9 @@ impl<'a> Builder<'a> {
         let processor = u64::from(event.processor);
         let lost_at = self.lost_at(one).filter(|_| note.has_lost_processor || one.is_open);
         let end_on_processor = lost_at.map_or(end, |lost_at| self.trace.nanos(lost_at));
-        self.entry(one, NO_PROCESSOR.into(), name.clone()).end_ns = Some(end);
+        let on_thread = self.entry(one, NO_PROCESSOR.into(), name.clone());
+        on_thread.end_ns = Some(end);
+        on_thread.details.push(("processor", Detail::Number(processor)));
         let entry = self.entry(one, processor, name);
         entry.end_ns = Some(end_on_processor);
         entry.details = details;
@@ -396,5 +398,5 @@ fn outcome_text(outcome: Outcome) -> &'static str {
 
 fn refusal_text(index: u64) -> Detail {
     let refusal = usize::try_from(index).ok().and_then(|index| REFUSALS.get(index));
-    Detail::Text(refusal.map_or_else(String::new, |refusal| format!("{refusal:?}")))
+    Detail::Text(refusal.map_or("", |refusal| refusal.as_str()).to_owned())
 }
