@@ -20,11 +20,17 @@ const THRESHOLD: Duration = Duration::from_millis(20);
 #[derive(Clone, Default)]
 struct Reports(Arc<Mutex<Vec<Stall>>>);
 
+/// On one worker, where others wait all the time: beside a second one that is free nobody need wait, and
+/// then nothing is reported.
+fn reporting(builder: &mut Builder) -> &mut Builder {
+    builder.worker_threads(1).stall_threshold(THRESHOLD)
+}
+
 impl Reports {
     fn of(builder: &mut Builder) -> Self {
         let reports = Reports::default();
         let list = reports.clone();
-        builder.stall_threshold(THRESHOLD).on_stall(move |stall| list.lock().push(stall.clone()));
+        reporting(builder).on_stall(move |stall| list.lock().push(stall.clone()));
         reports
     }
 
@@ -179,8 +185,7 @@ fn the_trace_of_the_first_one_is_written() {
         let name = format!("preempt-stall-{}.json", std::process::id());
         let path = std::env::temp_dir().join(name);
         let reports = Reports::of(builder);
-        // On one worker others wait all the time.
-        let runtime = builder.worker_threads(1).trace_on_stall(&path).build().unwrap();
+        let runtime = builder.trace_on_stall(&path).build().unwrap();
         let _ticker = spawn_ticker(&runtime);
         let stop = Stop::new();
         spawn_rude(&runtime, &stop);
@@ -207,7 +212,7 @@ fn the_hook_is_called_in_the_runtime() {
     on_each(|builder| {
         let found = Arc::new(Mutex::new(None));
         let noted = found.clone();
-        let builder = builder.stall_threshold(THRESHOLD).on_stall(move |_| {
+        let builder = reporting(builder).on_stall(move |_| {
             *noted.lock().unwrap() = Some(Handle::current().id());
         });
         let runtime = builder.build().unwrap();
@@ -387,12 +392,11 @@ fn a_hook_that_panics_is_called_again() {
     on_each(|builder| {
         let calls = Count::default();
         let counted = calls.clone();
-        builder.stall_threshold(THRESHOLD).on_stall(move |_| {
+        reporting(builder).on_stall(move |_| {
             counted.add_one();
             panic!("on purpose");
         });
-        // On one worker others wait all the time.
-        let runtime = builder.worker_threads(1).build().unwrap();
+        let runtime = builder.build().unwrap();
         let _ticker = spawn_ticker(&runtime);
         let stop = Stop::new();
         let signal = stop.signal();
