@@ -22,7 +22,7 @@
 //! one reading of the clock: it begins when the one before it ended, unless the machine looked for work
 //! in between.
 //!
-//! It is off by default: an empty poll takes 58 ns and 71 ns while it is recorded, of which the clock
+//! It is off by default: an empty poll takes 54 ns and 67 ns while it is recorded, of which the clock
 //! takes 9 (`benches/observe_cost.rs`; AMD EPYC virtual machine, Linux 6.18, 2026-11-25). While it is off
 //! the difference to a runtime on which it never was on is below what can be measured.
 
