@@ -7,6 +7,7 @@
 //! | `HANDLE` | the runtime that `Handle::current` and `spawn` mean |
 //! | `BLOCKED_BY` | why `block_on` would stall other tasks here |
 //! | `TASK` | the task that is being polled |
+//! | `WOKEN` | that task has woken itself |
 //! | `PREEMPTION` | how far the poll may be preempted that runs here |
 //! | `SIGNAL_MASK` | the signals that the thread blocks when a poll begins, with the kernel backend |
 //! | `THREAD_END` | the duty to call the hook for a thread's end |
@@ -28,6 +29,7 @@ thread_local! {
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
     static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
     static TASK: AtomicPtr<TaskHeader> = const { AtomicPtr::new(ptr::null_mut()) };
+    static WOKEN: Cell<bool> = const { Cell::new(false) };
     static PREEMPTION: Cell<Preemption> = const { Cell::new(Preemption::Forced) };
     static SIGNAL_MASK: Cell<u64> = const { Cell::new(0) };
     static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
@@ -200,6 +202,7 @@ pub(crate) fn blocked_by() -> BlockedBy {
 /// Ends a stay in a task.
 pub(crate) struct InTask {
     previous: *mut TaskHeader,
+    previous_woken: bool,
 }
 
 /// Notes which task's code runs. The guard must go before the task does.
@@ -211,13 +214,33 @@ pub(crate) fn enter_task(task: &TaskHeader) -> InTask {
         task.store(entered, Relaxed);
         previous
     });
-    InTask { previous }
+    InTask { previous, previous_woken: WOKEN.replace(false) }
+}
+
+impl InTask {
+    /// Whether the task has woken itself since.
+    pub(crate) fn has_woken_itself(&self) -> bool {
+        WOKEN.get()
+    }
 }
 
 impl Drop for InTask {
     fn drop(&mut self) {
+        WOKEN.set(self.previous_woken);
         TASK.with(|task| task.store(self.previous, Relaxed));
     }
+}
+
+/// If the code of this very task runs here, notes that it was woken and returns `true`: whoever polls
+/// it will see to that at the end, without a step of its own on the task's state.
+#[inline]
+pub(crate) fn note_own_wake(task: &TaskHeader) -> bool {
+    // The variables may be gone when a thread-local's destructor wakes somebody.
+    let is_own = TASK.try_with(|current| ptr::eq(current.load(Relaxed), task)).unwrap_or(false);
+    if is_own {
+        WOKEN.set(true);
+    }
+    is_own
 }
 
 /// The task whose code runs on this thread.

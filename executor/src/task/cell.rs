@@ -71,11 +71,19 @@ impl Header {
     }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Links {
     pub(super) previous: Option<NonNull<Header>>,
     pub(super) next: Option<NonNull<Header>>,
-    pub(super) is_linked: bool,
+}
+
+impl Links {
+    /// Of a task that is in no list. No header is at this address.
+    pub(super) const NONE: Links = Links { previous: Some(NonNull::dangling()), next: None };
+
+    pub(super) fn is_linked(&self) -> bool {
+        self.previous != Links::NONE.previous
+    }
 }
 
 #[repr(C)]
@@ -105,7 +113,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 vtable: raw::vtable::<F, S>(),
                 id: Id::next(),
                 queue_link: UnsafeCell::new(None),
-                registry_links: UnsafeCell::new(Links::default()),
+                registry_links: UnsafeCell::new(Links::NONE),
                 join_waker: AtomicWaker::new(),
                 spawned_at,
                 queued_at: AtomicU64::new(0),

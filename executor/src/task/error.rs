@@ -13,8 +13,9 @@ pub struct JoinError {
 
 enum Cause {
     Cancelled,
-    /// In a mutex only so that `JoinError` is `Sync` although a payload need not be.
-    Panicked(Mutex<Box<dyn Any + Send>>),
+    /// In a mutex only so that `JoinError` is `Sync` although a payload need not be; and in a box of its
+    /// own, as every task has room for an error.
+    Panicked(Box<Mutex<Box<dyn Any + Send>>>),
 }
 
 impl JoinError {
@@ -23,7 +24,7 @@ impl JoinError {
     }
 
     pub(crate) fn panicked(id: Id, payload: Box<dyn Any + Send>) -> Self {
-        JoinError { id, cause: Cause::Panicked(Mutex::new(payload)) }
+        JoinError { id, cause: Cause::Panicked(Box::new(Mutex::new(payload))) }
     }
 
     /// Whether the task was aborted, or its runtime shut down.

@@ -65,17 +65,17 @@ unsafe fn run<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
     let task = unsafe { cell::<F, S>(header) };
     match task.header.state.start() {
         Start::Poll => match poll_future(task) {
-            Poll::Ready(output) => complete(task, output, 1),
-            Poll::Pending => suspend(task),
+            Polled::Ready(output) => complete(task, output, 1),
+            Polled::Pending { woken } => suspend(task, woken),
         },
         Start::Cancel => complete(task, cancelled(task), 1),
         Start::Stale => give_back(task, 1),
     }
 }
 
-/// The poll returned `Pending`; RUNNING is still set.
-fn suspend<F: Future + 'static, S: Schedule>(task: &Cell<F, S>) {
-    match task.header.state.suspend() {
+/// The poll returned `Pending`; RUNNING is still set. `woken`: the task has woken itself.
+fn suspend<F: Future + 'static, S: Schedule>(task: &Cell<F, S>, woken: bool) {
+    match task.header.state.suspend(woken) {
         Suspend::Idle => give_back(task, 1),
         Suspend::Reschedule => {
             // SAFETY: SCHEDULED is set, RUNNING is not, and the runnable's reference goes along.
@@ -136,11 +136,15 @@ unsafe fn free<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
     drop(unsafe { Box::from_raw(header.cast::<Cell<F, S>>().as_ptr()) });
 }
 
+/// What came of a poll.
+enum Polled<T> {
+    Ready(Result<T, JoinError>),
+    Pending { woken: bool },
+}
+
 /// Polls the future once, with a budget of its own. RUNNING is set. A panic becomes the task's output.
-fn poll_future<F: Future + 'static, S: Schedule>(
-    task: &Cell<F, S>,
-) -> Poll<Result<F::Output, JoinError>> {
-    let _current = context::enter_task(&task.header);
+fn poll_future<F: Future + 'static, S: Schedule>(task: &Cell<F, S>) -> Polled<F::Output> {
+    let current = context::enter_task(&task.header);
     let polled = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: RUNNING gives this machine the stage.
         let Stage::Running(future) = (unsafe { &mut *task.stage.get() }) else {
@@ -152,9 +156,9 @@ fn poll_future<F: Future + 'static, S: Schedule>(
         coop::with_budget(|| future.poll(&mut Context::from_waker(&waker)))
     }));
     match polled {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Err(payload) => Poll::Ready(Err(JoinError::panicked(task.header.id, payload))),
+        Ok(Poll::Pending) => Polled::Pending { woken: current.has_woken_itself() },
+        Ok(Poll::Ready(output)) => Polled::Ready(Ok(output)),
+        Err(payload) => Polled::Ready(Err(JoinError::panicked(task.header.id, payload))),
     }
 }
 

@@ -147,7 +147,7 @@ impl List {
     /// Puts the task in front; its reference becomes the list's.
     fn link(&mut self, task: Task) {
         let header = task.into_raw();
-        set_links(header, Links { previous: None, next: self.first, is_linked: true });
+        set_links(header, Links { previous: None, next: self.first });
         if let Some(next) = self.first {
             set_links(next, Links { previous: Some(header), ..links(next) });
         }
@@ -163,7 +163,7 @@ impl List {
     /// Takes the task out. `false`: it was not in the list.
     fn unlink(&mut self, header: &Header) -> bool {
         let taken = links(NonNull::from(header));
-        if !taken.is_linked {
+        if !taken.is_linked() {
             return false;
         }
         match taken.previous {
@@ -173,7 +173,7 @@ impl List {
         if let Some(next) = taken.next {
             set_links(next, Links { previous: taken.previous, ..links(next) });
         }
-        set_links(NonNull::from(header), Links::default());
+        set_links(NonNull::from(header), Links::NONE);
         true
     }
 }

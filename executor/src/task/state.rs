@@ -138,10 +138,11 @@ impl State {
         })
     }
 
-    /// The poll returned `Pending`.
-    pub(crate) fn suspend(&self) -> Suspend {
+    /// The poll returned `Pending`. `woken`: the task has woken itself in it.
+    pub(crate) fn suspend(&self, woken: bool) -> Suspend {
         self.update(|word| {
             debug_assert!(word & RUNNING != 0);
+            let word = if woken { word | SCHEDULED } else { word };
             if word & CANCELLED != 0 {
                 (None, Suspend::Cancel)
             } else if word & SCHEDULED != 0 {
@@ -258,7 +259,7 @@ mod tests {
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.wake_by_ref(), Wake::Done);
         assert_eq!(state.wake_by_ref(), Wake::Done);
-        assert_eq!(state.suspend(), Suspend::Reschedule);
+        assert_eq!(state.suspend(false), Suspend::Reschedule);
         assert_eq!(state.wake_by_ref(), Wake::Done, "the runnable exists already");
     }
 
@@ -266,7 +267,7 @@ mod tests {
     fn an_idle_task_is_scheduled_once() {
         let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
-        assert_eq!(state.suspend(), Suspend::Idle);
+        assert_eq!(state.suspend(false), Suspend::Idle);
         assert_eq!(state.wake_by_ref(), Wake::Schedule);
         assert_eq!(state.wake_by_ref(), Wake::Done);
     }
@@ -275,9 +276,22 @@ mod tests {
     fn cancelling_an_idle_task_schedules_it_for_its_destruction() {
         let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
-        assert_eq!(state.suspend(), Suspend::Idle);
+        assert_eq!(state.suspend(false), Suspend::Idle);
         assert_eq!(state.cancel(), Wake::Schedule);
         assert_eq!(state.start(), Start::Cancel);
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_is_queued_again_once() {
+        let state = State::new(Preemption::Forced);
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.suspend(true), Suspend::Reschedule);
+        assert_eq!(state.wake_by_ref(), Wake::Done, "it is queued");
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.wake_by_ref(), Wake::Done, "by somebody else");
+        assert_eq!(state.suspend(true), Suspend::Reschedule);
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.suspend(false), Suspend::Idle);
     }
 
     #[test]
@@ -285,7 +299,7 @@ mod tests {
         let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.cancel(), Wake::Done);
-        assert_eq!(state.suspend(), Suspend::Cancel);
+        assert_eq!(state.suspend(false), Suspend::Cancel);
         assert_eq!(state.complete(), Completed::Joined);
         assert_eq!(state.cancel(), Wake::Done);
     }
@@ -335,7 +349,7 @@ mod models {
                     thread::spawn(move || usize::from(state.wake_by_ref() == Wake::Schedule))
                 })
                 .collect();
-            let mut runnables = match state.suspend() {
+            let mut runnables = match state.suspend(false) {
                 Suspend::Reschedule => 1,
                 Suspend::Idle => 0,
                 Suspend::Cancel => unreachable!("nobody cancels"),
@@ -388,7 +402,7 @@ mod models {
                 let state = state.clone();
                 move || state.cancel()
             });
-            let suspended = state.suspend();
+            let suspended = state.suspend(false);
             let aborted = abort.join().unwrap();
             match suspended {
                 Suspend::Cancel => assert_eq!(aborted, Wake::Done),

@@ -2,6 +2,7 @@
 
 use super::cell::Header;
 use super::state::Wake;
+use crate::context;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -72,6 +73,9 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: called on a live waker.
     let header = unsafe { header(data) };
+    if context::note_own_wake(header) {
+        return;
+    }
     if header.state.wake_by_ref() == Wake::Schedule {
         // SAFETY: the transition made a reference for the runnable.
         unsafe { (header.vtable.schedule)(NonNull::from(header)) };
