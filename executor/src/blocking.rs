@@ -14,6 +14,7 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -71,7 +72,7 @@ impl Schedule for AtWork {
     }
 
     /// Never called, see `schedule`.
-    fn reschedule(&self, runnable: Runnable) {
+    unsafe fn reschedule(_this: NonNull<Self>, runnable: Runnable) {
         drop(runnable);
     }
 

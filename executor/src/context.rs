@@ -259,6 +259,12 @@ pub(crate) fn current_task_place() -> usize {
     TASK.with(|task| ptr::from_ref(task).expose_provenance())
 }
 
+/// Whether this thread has a seat of this scheduler, which need not be alive.
+pub(crate) fn is_on_seat_of(scheduler: *const Scheduler) -> bool {
+    let _critical = Critical::enter();
+    with_seat(|seat| seat.is_some_and(|seat| ptr::eq(&**seat.scheduler(), scheduler)))
+}
+
 /// Whether a task of this scheduler is being polled on this thread.
 pub(crate) fn is_in_task_of(scheduler: &Scheduler) -> bool {
     let _critical = Critical::enter();

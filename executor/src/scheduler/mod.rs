@@ -56,6 +56,7 @@ use queue::{Injector, LocalQueue};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -559,8 +560,22 @@ impl Schedule for Arc<Scheduler> {
         self.push_woken(runnable);
     }
 
-    fn reschedule(&self, runnable: Runnable) {
-        self.push_yielded(runnable);
+    unsafe fn schedule_alone(this: NonNull<Self>, runnable: Runnable) -> Result<(), Runnable> {
+        // SAFETY: the runnable's task is alive.
+        let scheduler = Arc::as_ptr(unsafe { this.as_ref() });
+        if !context::is_on_seat_of(scheduler) {
+            return Err(runnable);
+        }
+        // SAFETY: this thread's seat keeps the scheduler alive, or the one that this poll moves to.
+        unsafe { &*scheduler }.push_woken(runnable);
+        Ok(())
+    }
+
+    unsafe fn reschedule(this: NonNull<Self>, runnable: Runnable) {
+        // SAFETY: the runnable's task is alive; and the seat on which it was polled keeps the scheduler
+        // alive.
+        let scheduler = unsafe { &*Arc::as_ptr(this.as_ref()) };
+        scheduler.push_yielded(runnable);
     }
 
     fn release(&self, header: &TaskHeader) -> bool {

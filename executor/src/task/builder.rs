@@ -6,6 +6,7 @@ use crate::runtime::Handle;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::ptr::NonNull;
 
 /// Spawns a task with settings of its own.
 ///
@@ -145,8 +146,14 @@ impl<S: Schedule> Schedule for Named<S> {
         self.schedule.schedule(runnable);
     }
 
-    fn reschedule(&self, runnable: Runnable) {
-        self.schedule.reschedule(runnable);
+    unsafe fn schedule_alone(this: NonNull<Self>, runnable: Runnable) -> Result<(), Runnable> {
+        // SAFETY: the caller's contract, which holds for the part as for the whole.
+        unsafe { S::schedule_alone(NonNull::from(&this.as_ref().schedule), runnable) }
+    }
+
+    unsafe fn reschedule(this: NonNull<Self>, runnable: Runnable) {
+        // SAFETY: as in `schedule_alone`.
+        unsafe { S::reschedule(NonNull::from(&this.as_ref().schedule), runnable) }
     }
 
     fn release(&self, header: &TaskHeader) -> bool {

@@ -57,10 +57,23 @@ use std::ptr::NonNull;
 
 /// Where the runnables of a task go.
 pub(crate) trait Schedule: Send + Sync + 'static {
-    /// The task was woken.
+    /// The task was woken. The caller keeps the task alive meanwhile.
     fn schedule(&self, runnable: Runnable);
-    /// The task was woken during its own poll, that is, it yielded.
-    fn reschedule(&self, runnable: Runnable);
+    /// As [`schedule`](Self::schedule), without a caller that keeps the task alive: the task may be run,
+    /// and be gone with `this`, before this returns. An error: that cannot be done here, and nothing was.
+    ///
+    /// # Safety
+    /// `this` is in the runnable's task.
+    unsafe fn schedule_alone(this: NonNull<Self>, runnable: Runnable) -> Result<(), Runnable> {
+        let _ = this;
+        Err(runnable)
+    }
+    /// The task was woken during its own poll, that is, it yielded. As with `schedule_alone` nobody keeps
+    /// it alive, but this is called where the task was polled.
+    ///
+    /// # Safety
+    /// `this` is in the runnable's task.
+    unsafe fn reschedule(this: NonNull<Self>, runnable: Runnable);
     /// The task is complete. `true`: the registry gave its reference up.
     fn release(&self, header: &Header) -> bool;
     /// Whether `schedule` waits for nobody, and so may be called by the scheduler itself.
@@ -207,6 +220,11 @@ impl Runnable {
     /// Its task.
     pub(crate) fn header(&self) -> &Header {
         self.0.header()
+    }
+
+    /// Another reference to its task.
+    fn task(&self) -> Task {
+        self.0.clone()
     }
 
     /// How far its poll may be preempted.

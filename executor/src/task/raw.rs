@@ -22,6 +22,8 @@ pub(super) struct Vtable {
     pub(super) run: unsafe fn(NonNull<Header>),
     /// Queues the task; a reference goes with it. The caller holds another one during the call.
     pub(super) schedule: unsafe fn(NonNull<Header>),
+    /// As `schedule`, without that other reference.
+    pub(super) schedule_alone: unsafe fn(NonNull<Header>),
     /// Drops the future, with RUNNING set by `State::shut_down`, and completes the task.
     pub(super) cancel: unsafe fn(NonNull<Header>),
     /// Moves the output into `*mut Option<Result<Output, JoinError>>`; COMPLETE, caller owns it.
@@ -41,6 +43,7 @@ pub(super) fn vtable<F: Future + 'static, S: Schedule>() -> &'static Vtable {
         &Vtable {
             run: run::<F, S>,
             schedule: schedule::<F, S>,
+            schedule_alone: schedule_alone::<F, S>,
             cancel: cancel::<F, S>,
             take_output: take_output::<F, S>,
             drop_output: drop_output::<F, S>,
@@ -76,10 +79,16 @@ unsafe fn run<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
 /// The poll returned `Pending`; RUNNING is still set. `woken`: the task has woken itself.
 fn suspend<F: Future + 'static, S: Schedule>(task: &Cell<F, S>, woken: bool) {
     match task.header.state.suspend(woken) {
-        Suspend::Idle => give_back(task, 1),
+        Suspend::Idle => {}
+        Suspend::Last => {
+            // SAFETY: that was the last reference.
+            unsafe { free::<F, S>(NonNull::from(task).cast()) };
+        }
         Suspend::Reschedule => {
             // SAFETY: SCHEDULED is set, RUNNING is not, and the runnable's reference goes along.
-            task.schedule.reschedule(unsafe { Runnable::from_raw(NonNull::from(task).cast()) });
+            let runnable = unsafe { Runnable::from_raw(NonNull::from(task).cast()) };
+            // SAFETY: it is a part of the task.
+            unsafe { S::reschedule(NonNull::from(&task.schedule), runnable) };
         }
         Suspend::Cancel => complete(task, cancelled(task), 1),
     }
@@ -91,6 +100,19 @@ unsafe fn schedule<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
     let task = unsafe { cell::<F, S>(header) };
     // SAFETY: the caller has just set SCHEDULED and hands a reference over.
     task.schedule.schedule(unsafe { Runnable::from_raw(header) });
+}
+
+unsafe fn schedule_alone<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: the runnable's reference keeps the cell alive until it is queued.
+    let task = unsafe { cell::<F, S>(header) };
+    // SAFETY: the caller has just set SCHEDULED and hands a reference over.
+    let runnable = unsafe { Runnable::from_raw(header) };
+    // SAFETY: it is a part of the task.
+    let queued = unsafe { S::schedule_alone(NonNull::from(&task.schedule), runnable) };
+    if let Err(runnable) = queued {
+        let _alive = runnable.task();
+        task.schedule.schedule(runnable);
+    }
 }
 
 unsafe fn cancel<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {

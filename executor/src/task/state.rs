@@ -63,8 +63,10 @@ pub(crate) enum Start {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Suspend {
-    /// Nothing. The runnable's reference is to be given back.
+    /// Nothing. The runnable's reference was given back.
     Idle,
+    /// The same, and it was the last: free the task.
+    Last,
     /// The task was woken during the poll: queue it again; the reference goes with it.
     Reschedule,
     /// The task was cancelled during the poll: drop the future. RUNNING is still set.
@@ -78,6 +80,18 @@ pub(crate) enum Wake {
     /// Nothing more.
     Done,
     /// Queue the task. One reference goes with the `Runnable`.
+    Schedule,
+}
+
+/// What a wake-up that uses the waker up is to do.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum WakeByValue {
+    /// Nothing more.
+    Done,
+    /// Free the task: it was the last reference.
+    Last,
+    /// Queue the task. The waker's reference goes with the `Runnable`.
     Schedule,
 }
 
@@ -148,7 +162,8 @@ impl State {
             } else if word & SCHEDULED != 0 {
                 (Some(word & !RUNNING), Suspend::Reschedule)
             } else {
-                (Some(word & !RUNNING), Suspend::Idle)
+                let next = (word & !RUNNING) - ONE_REF;
+                (Some(next), if next < ONE_REF { Suspend::Last } else { Suspend::Idle })
             }
         })
     }
@@ -169,6 +184,22 @@ impl State {
                 (Some(word | SCHEDULED), Wake::Done)
             } else {
                 (Some(with_one_more(word) | SCHEDULED), Wake::Schedule)
+            }
+        })
+    }
+
+    /// A waker is used up, and its reference with it: if there is to be a `Runnable`, it gets that one.
+    pub(crate) fn wake_by_value(&self) -> WakeByValue {
+        self.update(|word| {
+            if word & (COMPLETE | SCHEDULED) != 0 {
+                let next = word - ONE_REF;
+                let is_last = next < ONE_REF;
+                (Some(next), if is_last { WakeByValue::Last } else { WakeByValue::Done })
+            } else if word & RUNNING != 0 {
+                // Whoever polls it has a reference as well.
+                (Some((word | SCHEDULED) - ONE_REF), WakeByValue::Done)
+            } else {
+                (Some(word | SCHEDULED), WakeByValue::Schedule)
             }
         })
     }
@@ -295,6 +326,33 @@ mod tests {
     }
 
     #[test]
+    fn a_waker_that_is_used_up_gives_its_reference_to_the_runnable() {
+        let state = State::new(Preemption::Forced);
+        assert_eq!(state.start(), Start::Poll);
+        // A waker for each of these, beside the three of birth.
+        (0..4).for_each(|_| state.add_ref());
+        assert_eq!(state.wake_by_value(), WakeByValue::Done, "it is being polled");
+        assert_eq!(state.suspend(false), Suspend::Reschedule);
+        assert_eq!(state.wake_by_value(), WakeByValue::Done, "it is queued");
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.suspend(false), Suspend::Idle);
+        assert_eq!(state.wake_by_value(), WakeByValue::Schedule);
+        assert_eq!(state.start(), Start::Poll);
+        assert_eq!(state.complete(), Completed::Joined);
+        // The runnable, the registry and the handle.
+        assert!(!state.drop_refs(3));
+        assert_eq!(state.wake_by_value(), WakeByValue::Last);
+    }
+
+    #[test]
+    fn a_task_that_nobody_can_wake_any_more_goes_with_its_poll() {
+        let state = State::new(Preemption::Forced);
+        assert_eq!(state.start(), Start::Poll);
+        assert!(!state.drop_refs(2));
+        assert_eq!(state.suspend(false), Suspend::Last);
+    }
+
+    #[test]
     fn cancelling_during_the_poll_takes_effect_at_its_end() {
         let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
@@ -352,7 +410,7 @@ mod models {
             let mut runnables = match state.suspend(false) {
                 Suspend::Reschedule => 1,
                 Suspend::Idle => 0,
-                Suspend::Cancel => unreachable!("nobody cancels"),
+                Suspend::Last | Suspend::Cancel => unreachable!("nobody cancels"),
             };
             for waker in wakers {
                 runnables += waker.join().unwrap();
@@ -410,7 +468,7 @@ mod models {
                     assert_eq!(aborted, Wake::Schedule);
                     assert_eq!(state.start(), Start::Cancel);
                 }
-                Suspend::Reschedule => panic!("nobody wakes"),
+                Suspend::Reschedule | Suspend::Last => panic!("nobody wakes"),
             }
         });
     }

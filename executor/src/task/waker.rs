@@ -1,7 +1,7 @@
 //! The waker of a task: a counted reference to its header.
 
 use super::cell::Header;
-use super::state::Wake;
+use super::state::{Wake, WakeByValue};
 use crate::context;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -60,14 +60,25 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     RawWaker::new(data, &VTABLE)
 }
 
-/// The waker's own reference does not go with the runnable: the task may be run, complete and be freed
-/// while this thread is still in `schedule`, which is a method of what is in the task. (Found by
+/// The waker's own reference goes with the runnable where it can: the task may be run, complete and be
+/// freed while this thread is still queueing it, see [`Schedule::schedule_alone`]. (Found by
 /// `a_busy_set_sees_wake_ups_from_other_threads`: the set went with its only task.)
+///
+/// [`Schedule::schedule_alone`]: super::Schedule::schedule_alone
 unsafe fn wake(data: *const ()) {
     // SAFETY: called on a live waker.
-    unsafe { wake_by_ref(data) };
-    // SAFETY: the waker's reference is this function's to give back.
-    unsafe { drop(data) };
+    let header = unsafe { header(data) };
+    if context::note_own_wake(header) {
+        // SAFETY: the waker's reference is this function's to give back.
+        return unsafe { drop(data) };
+    }
+    match header.state.wake_by_value() {
+        WakeByValue::Done => {}
+        // SAFETY: that was the last reference.
+        WakeByValue::Last => unsafe { (header.vtable.free)(NonNull::from(header)) },
+        // SAFETY: the transition made the waker's reference the runnable's.
+        WakeByValue::Schedule => unsafe { (header.vtable.schedule_alone)(NonNull::from(header)) },
+    }
 }
 
 unsafe fn wake_by_ref(data: *const ()) {

@@ -9,7 +9,7 @@ use atomic_waker::AtomicWaker;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::Location;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -218,8 +218,10 @@ impl Schedule for Arc<Shared> {
         self.push(runnable);
     }
 
-    fn reschedule(&self, runnable: Runnable) {
-        self.push(runnable);
+    unsafe fn reschedule(this: NonNull<Self>, runnable: Runnable) {
+        // SAFETY: the caller's contract; the set polls the task, and so outlives the call.
+        let shared = unsafe { &*Arc::as_ptr(this.as_ref()) };
+        shared.push(runnable);
     }
 
     fn release(&self, header: &TaskHeader) -> bool {
