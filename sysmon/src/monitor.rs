@@ -7,7 +7,7 @@
 //! ran at all.
 //!
 //! # Sleeping while nothing runs
-//! When all processors are parked and the pauses have grown to their longest, the monitor sleeps
+//! When nothing has run for some looks and the pauses have grown to their longest, the monitor sleeps
 //! without a limit. Proof sketch that it is woken: the monitor stores `asleep`, then checks
 //! `is_idle`; a machine that starts to work leaves the idle set, then loads `asleep`. All four are
 //! sequentially consistent, so either the monitor sees the machine or the machine sees `asleep`.
@@ -26,6 +26,18 @@ use std::time::{Duration, Instant};
 
 /// The shortest sleep that ends with an event; it is counted in milliseconds.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
+
+/// A timer is due and no processor has got to it: for so long each may be in its poll before the monitor
+/// sees to the timer. Where polls are short, the next one to end is earlier and cheaper.
+const TIMER_PATIENCE: Duration = Duration::from_micros(50);
+
+/// Polls that are no longer than this on average, on every processor, need no watching eight times a
+/// grace: whoever waits gets its turn in a moment, and one that is longer is seen soon enough.
+const SHORT_POLL: Duration = Duration::from_micros(20);
+
+/// So many looks in a row at which nothing had run since the one before, and the monitor sleeps until
+/// something does. Each such sleep costs whoever ends it a system call.
+const IDLE_LOOKS: u32 = 5;
 
 /// What the monitor needs of the executor. All of it may be called at any time from the monitor's
 /// thread and must not wait for a task.
@@ -104,6 +116,8 @@ struct Shared {
     kicked: AtomicBool,
     /// When it looks again at the latest, in nanoseconds after `epoch`.
     looks_at: AtomicU64,
+    /// At the last look polls were short.
+    unhurried: AtomicBool,
     epoch: Instant,
 }
 
@@ -125,6 +139,7 @@ impl Monitor {
             in_netpoll: AtomicBool::new(false),
             kicked: AtomicBool::new(false),
             looks_at: AtomicU64::new(0),
+            unhurried: AtomicBool::new(false),
             epoch: Instant::now(),
         });
         let monitor = Monitor { shared: shared.clone(), unparker: parker.unparker().clone() };
@@ -139,6 +154,13 @@ impl Monitor {
         if self.shared.asleep.load(SeqCst) && self.shared.asleep.swap(false, SeqCst) {
             self.unparker.unpark();
         }
+    }
+
+    /// Whether polls have been short of late, so that nobody need be told who waits: the monitor looks
+    /// some times in a time slice anyway.
+    #[inline]
+    pub fn is_unhurried(&self) -> bool {
+        self.shared.unhurried.load(Relaxed)
     }
 
     /// Makes sure that the monitor looks at `instant` or before.
@@ -184,7 +206,17 @@ impl MonitorThread {
         thread::Builder::new().name("preempt-sysmon".to_owned()).spawn(move || {
             prepare();
             let polls = vec![Tracked::default(); scheduler.processors()];
-            Watcher { thread: self, scheduler, limits, polls, pace: Pace::new() }.run();
+            let (pace, last_look) = (Pace::new(), Instant::now());
+            Watcher {
+                thread: self,
+                scheduler,
+                limits,
+                polls,
+                pace,
+                last_look,
+                idle_looks: 0,
+            }
+            .run();
         })
     }
 }
@@ -193,6 +225,8 @@ impl MonitorThread {
 #[derive(Clone, Copy, Debug, Default)]
 struct Tracked {
     poll: Option<TrackedPoll>,
+    /// How many polls have begun.
+    begun: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -207,9 +241,10 @@ struct TrackedPoll {
 }
 
 impl Tracked {
-    /// Updates the record with what is seen now.
-    fn observe(&mut self, seen: Option<Slice>, now: Instant) {
-        match (seen, &self.poll) {
+    /// Updates the record with what is seen now. Returns how many polls have begun since the last look.
+    fn observe(&mut self, watch: &Watch, now: Instant) -> u64 {
+        let begun = std::mem::replace(&mut self.begun, watch.polls());
+        match (watch.observe(), &self.poll) {
             (Some(slice), Some(known)) if known.slice == slice => {}
             (Some(slice), _) => {
                 self.poll = Some(TrackedPoll {
@@ -223,6 +258,7 @@ impl Tracked {
             }
             (None, _) => self.poll = None,
         }
+        self.begun - begun
     }
 }
 
@@ -233,6 +269,9 @@ struct Watcher<S> {
     limits: Limits,
     polls: Vec<Tracked>,
     pace: Pace,
+    last_look: Instant,
+    /// At how many looks in a row nothing had run since the one before.
+    idle_looks: u32,
 }
 
 impl<S: Scheduler> Watcher<S> {
@@ -240,6 +279,7 @@ impl<S: Scheduler> Watcher<S> {
         while !self.thread.shared.stopped.load(SeqCst) {
             self.begin_look();
             let now = Instant::now();
+            self.observe(now);
             self.fire_due_timers(now);
             self.scheduler.poll_events(now);
             self.scheduler.prepare();
@@ -247,7 +287,7 @@ impl<S: Scheduler> Watcher<S> {
             if self.look_at_processors(now, waiting) {
                 self.pace.quicken();
             }
-            if self.pace.is_slowest() && self.scheduler.is_idle() {
+            if self.pace.is_slowest() && self.idle_looks >= IDLE_LOOKS {
                 self.sleep_while_idle();
             } else {
                 self.pause(now, waiting);
@@ -255,18 +295,32 @@ impl<S: Scheduler> Watcher<S> {
         }
     }
 
+    /// Sees which polls are under way.
+    fn observe(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(std::mem::replace(&mut self.last_look, now));
+        let short = (elapsed.as_nanos() / SHORT_POLL.as_nanos()) as u64 + 1;
+        let (mut all_begun, mut are_short) = (0, true);
+        for (index, tracked) in self.polls.iter_mut().enumerate() {
+            let begun = tracked.observe(self.scheduler.watch(index), now);
+            all_begun += begun;
+            are_short &= begun > short;
+        }
+        self.thread.shared.unhurried.store(are_short, Relaxed);
+        let is_idle = self.scheduler.is_idle() && all_begun == 0;
+        self.idle_looks = if is_idle { self.idle_looks.saturating_add(1) } else { 0 };
+    }
+
     /// Fires timers that no machine gets to. Machines fire their own between polls.
     fn fire_due_timers(&self, now: Instant) {
-        if self.scheduler.next_timer().is_some_and(|due| due <= now) {
+        if self.scheduler.next_timer().is_some_and(|due| due <= now)
+            && self.all_are_in_polls_of(TIMER_PATIENCE, now)
+        {
             self.scheduler.fire_timers();
         }
     }
 
     /// Looks at every processor once. Returns whether anything was done.
     fn look_at_processors(&mut self, now: Instant, waiting: Waiting) -> bool {
-        for (index, tracked) in self.polls.iter_mut().enumerate() {
-            tracked.observe(self.scheduler.watch(index).observe(), now);
-        }
         let victim = self.wake_up_victim(now);
         let mut acted = false;
         for (index, tracked) in self.polls.iter_mut().enumerate() {
@@ -306,8 +360,11 @@ impl<S: Scheduler> Watcher<S> {
     fn pause(&mut self, now: Instant, waiting: Waiting) {
         let is_unattended = self.scheduler.is_unattended();
         let somebody_waits = waiting != Waiting::Nobody;
-        let mut wait = self.pace.next(somebody_waits, is_unattended, self.limits.time_slice);
+        let is_idle = self.idle_looks > 0;
+        let mut wait =
+            self.pace.next(somebody_waits, is_unattended, is_idle, self.limits.time_slice);
         if waiting == Waiting::Fresh
+            && !self.thread.shared.unhurried.load(Relaxed)
             && let Some(grace) = self.limits.grace
         {
             wait = wait.min(grace);
@@ -318,12 +375,17 @@ impl<S: Scheduler> Watcher<S> {
         shared.looks_at.store(shared.nanos(now + wait), SeqCst);
         if is_unattended
             && wait >= SHORTEST_POLL
-            && self.all_are_in_long_polls(now)
+            && self.all_are_in_polls_of(SHORTEST_POLL, now)
             && self.sleep_until_event(now + wait)
         {
             return;
         }
-        let timer = self.scheduler.next_timer().map(|timer| timer.max(now));
+        // Left to the machines for a while, if they are likely to get to it.
+        let patience = match self.all_are_in_polls_of(TIMER_PATIENCE, now) {
+            true => Duration::ZERO,
+            false => TIMER_PATIENCE,
+        };
+        let timer = self.scheduler.next_timer().map(|due| due.max(now) + patience);
         let until = timer.map_or(now + wait, |timer| timer.min(now + wait));
         self.thread.parker.park_deadline(until);
     }
@@ -338,11 +400,15 @@ impl<S: Scheduler> Watcher<S> {
         slept
     }
 
-    /// Whether no processor will look for events soon.
-    fn all_are_in_long_polls(&self, now: Instant) -> bool {
-        let is_long =
-            |poll: &TrackedPoll| now.saturating_duration_since(poll.first_seen) >= SHORTEST_POLL;
-        self.polls.iter().all(|tracked| tracked.poll.as_ref().is_some_and(is_long))
+    /// Whether every processor has been in its poll for so long, or is in one that had to be preempted
+    /// before: none of them will look for events and timers soon.
+    fn all_are_in_polls_of(&self, age: Duration, now: Instant) -> bool {
+        self.polls.iter().enumerate().all(|(index, tracked)| {
+            tracked.poll.as_ref().is_some_and(|poll| {
+                now.saturating_duration_since(poll.first_seen) >= age
+                    || self.scheduler.watch(index).is_background(poll.slice)
+            })
+        })
     }
 
     /// From here to the end of the pause every kick counts: its reason was either there before, and
@@ -363,6 +429,7 @@ impl<S: Scheduler> Watcher<S> {
             self.thread.parker.park();
         }
         shared.asleep.store(false, SeqCst);
+        self.idle_looks = 0;
         self.pace.quicken();
     }
 }

@@ -1,7 +1,8 @@
 //! How long the monitor sleeps between two looks.
 //!
 //! As in Go: 20 us while something happens, doubling after 50 looks at which nothing was done, at
-//! most 10 ms. While somebody waits the pause is capped at an eighth of the time slice, so that a
+//! most 10 ms. While nothing runs it doubles at once: what begins then comes with a kick if somebody
+//! else is to wait for it. While somebody waits the pause is capped at an eighth of the time slice, so that a
 //! slice is overrun by an eighth at most (Go overruns its own by 100%: its measured slice is
 //! 20.3 ms). While nobody waits for events it is at most 1 ms: so long may an event go unnoticed
 //! while each processor that is at work is in a longer poll.
@@ -29,14 +30,16 @@ impl Pace {
         *self = Self::new();
     }
 
-    /// The pause before the next look. `is_unattended`: nobody waits for events.
+    /// The pause before the next look. `is_unattended`: nobody waits for events. `is_idle`: nothing has
+    /// run since the last look.
     pub(crate) fn next(
         &mut self,
         somebody_waits: bool,
         is_unattended: bool,
+        is_idle: bool,
         time_slice: Duration,
     ) -> Duration {
-        if self.quiet_looks < LOOKS_BEFORE_DOUBLING {
+        if self.quiet_looks < LOOKS_BEFORE_DOUBLING && !is_idle {
             self.quiet_looks += 1;
         } else {
             self.pause = (self.pause * 2).min(LONGEST);
@@ -62,27 +65,34 @@ mod tests {
     fn it_doubles_after_fifty_quiet_looks_up_to_ten_milliseconds() {
         let mut pace = Pace::new();
         for _ in 0..50 {
-            assert_eq!(pace.next(false, false, SLICE), SHORTEST);
+            assert_eq!(pace.next(false, false, false, SLICE), SHORTEST);
         }
-        assert_eq!(pace.next(false, false, SLICE), SHORTEST * 2);
-        let slowest = (0..20).map(|_| pace.next(false, false, SLICE)).last();
+        assert_eq!(pace.next(false, false, false, SLICE), SHORTEST * 2);
+        let slowest = (0..20).map(|_| pace.next(false, false, false, SLICE)).last();
         assert_eq!(slowest, Some(LONGEST));
         assert!(pace.is_slowest());
         pace.quicken();
-        assert_eq!(pace.next(false, false, SLICE), SHORTEST);
+        assert_eq!(pace.next(false, false, false, SLICE), SHORTEST);
+    }
+
+    #[test]
+    fn while_nothing_runs_it_doubles_at_once() {
+        let mut pace = Pace::new();
+        let pauses: Vec<_> = (0..9).map(|_| pace.next(false, false, true, SLICE)).collect();
+        assert_eq!((pauses[0], pauses[1], pauses[8]), (SHORTEST * 2, SHORTEST * 4, LONGEST));
     }
 
     #[test]
     fn while_somebody_waits_it_looks_eight_times_a_slice() {
         let mut pace = Pace::new();
-        let slowest = (0..100).map(|_| pace.next(true, false, SLICE)).last();
+        let slowest = (0..100).map(|_| pace.next(true, false, false, SLICE)).last();
         assert_eq!(slowest, Some(SLICE / 8));
     }
 
     #[test]
     fn while_nobody_waits_for_events_it_looks_each_millisecond() {
         let mut pace = Pace::new();
-        let slowest = (0..100).map(|_| pace.next(false, true, SLICE)).last();
+        let slowest = (0..100).map(|_| pace.next(false, true, false, SLICE)).last();
         assert_eq!(slowest, Some(LONGEST_UNATTENDED));
     }
 }

@@ -8,9 +8,18 @@ use std::time::Duration;
 /// Whether the thread sleeps in the kernel. Such a thread is not signalled: the signal would only
 /// make its system call fail with `EINTR`. A thread that is gone does not sleep.
 pub(super) fn is_asleep(thread: usize) -> bool {
+    if is_on_cpu(thread) {
+        return false;
+    }
     let mut text = [0_u8; 128];
     let stat = read_start(format_args!("/proc/self/task/{thread}/stat"), &mut text);
     state_of(stat).is_some_and(|state| state != b'R')
+}
+
+/// Whether the thread uses CPU time at this very moment. A fortieth of what `/proc` costs.
+fn is_on_cpu(thread: usize) -> bool {
+    let before = cpu_time(thread);
+    before.is_some() && before < cpu_time(thread)
 }
 
 /// How much CPU time a thread of this process has used; `None`: it is gone.

@@ -415,6 +415,7 @@ impl Scheduler {
     /// whether one of them has to give way.
     fn alert_monitor(&self) {
         if let Some(grace) = self.config.grace()
+            && !self.monitor.is_unhurried()
             && !self.idle.has_sleeper()
             && !self.idle.has_searcher()
         {

@@ -29,6 +29,10 @@ use std::time::{Duration, Instant};
 /// cannot starve them. A prime, so that it does not fall into step with the tasks.
 const INJECTOR_INTERVAL: u32 = 61;
 
+/// Every eighth pick looks at the clock, if there are timers, so that short polls do not each pay for it;
+/// and each that finds nothing in the local queue. Behind long polls the monitor sees to timers.
+const TIMER_INTERVAL: u32 = 8;
+
 /// How many times in a row the LIFO slot goes first: two tasks that wake each other must not keep
 /// the rest of the queue waiting.
 const LIFO_POLLS_IN_A_ROW: u32 = 3;
@@ -253,9 +257,11 @@ pub(crate) fn poll_main<F: Future>(
 /// slot, the local queue, the injector, what events have woken, other processors, the background.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
-    seat.fire_timers();
     let picks = seat.picks.get().wrapping_add(1);
     seat.picks.set(picks);
+    if picks.is_multiple_of(TIMER_INTERVAL) {
+        seat.fire_timers();
+    }
     if let Some(preempted) = scheduler.background.pop_in_turn(&seat.turn) {
         seat.has_turn.set(true);
         return Some(preempted);
@@ -304,6 +310,7 @@ fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable
         return Some(injected);
     }
     let polled = || {
+        seat.fire_timers();
         seat.poll_netpoll();
         next_local(seat, processor)
     };

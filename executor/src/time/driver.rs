@@ -1,18 +1,18 @@
-//! All timers of a runtime: a heap for each processor, and who sleeps until the next one is due.
+//! All timers of a runtime: a wheel for each processor, and who sleeps until the next one is due.
 //!
-//! A timer goes into the heap of the processor that sets it. Any thread may fire any timer; what
+//! A timer goes into the wheel of the processor that sets it. Any thread may fire any timer; what
 //! wakes a sleeping task is whoever comes first of
 //! 1. a machine between two polls, which looks at the clock if there are timers;
 //! 2. the keeper of the netpoll, whose sleep the next timer ends (`netpoll/driver.rs`);
 //! 3. the monitor, while all processors are in polls.
 //!
 //! # No timer is overslept (proof sketch)
-//! The keeper writes that it is the keeper, then reads `earliest`; who sets a timer writes `earliest`,
+//! The keeper writes that it is the keeper, then reads `not_before`; who sets a timer writes that,
 //! then reads who the keeper is and sets its alarm. All four are sequentially consistent, so one sees
 //! the other. The same holds for the monitor and its `looks_at`.
 
 use super::clock::Clock;
-use super::heap::{Heap, Key};
+use super::wheel::{Key, Wheel};
 use crate::metrics::bump;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
@@ -30,9 +30,9 @@ pub(crate) struct Timers {
 }
 
 struct Shard {
-    heap: Mutex<Heap>,
-    /// `heap.earliest()`, to be read without the lock.
-    earliest: AtomicU64,
+    wheel: Mutex<Wheel>,
+    /// `wheel.not_before()`, to be read without the lock.
+    not_before: AtomicU64,
     /// How many timers have fired. Written under the lock.
     fired: AtomicU64,
 }
@@ -51,8 +51,8 @@ pub(crate) struct Due(u64);
 impl Timers {
     pub(crate) fn new(processors: usize) -> Self {
         let shard = || Shard {
-            heap: Mutex::default(),
-            earliest: AtomicU64::new(NEVER),
+            wheel: Mutex::default(),
+            not_before: AtomicU64::new(NEVER),
             fired: AtomicU64::new(0),
         };
         Timers {
@@ -62,42 +62,42 @@ impl Timers {
         }
     }
 
-    /// Sets a timer in a processor's shard. `true`: it is the earliest there, and whoever sleeps
+    /// Sets a timer in a processor's shard. `true`: it may be the earliest there, and whoever sleeps
     /// has to know.
     pub(crate) fn set(&self, shard: usize, due: Instant, waker: Waker) -> (Timer, bool) {
         // Rounded up, so that no timer fires before its time.
         let due = nanos(due.saturating_duration_since(self.epoch));
-        let mut heap = self.shards[shard].heap.lock();
-        let before = heap.earliest().unwrap_or(NEVER);
-        let key = heap.insert(due, waker);
-        self.shards[shard].publish(&heap);
-        (Timer { shard, key }, due < before)
+        let mut wheel = self.shards[shard].wheel.lock();
+        let key = wheel.insert(due, waker);
+        // Written under the lock only.
+        let is_earliest = due < self.shards[shard].not_before.load(Relaxed);
+        if is_earliest {
+            self.shards[shard].publish(&wheel);
+        }
+        (Timer { shard, key }, is_earliest)
     }
 
-    /// Whether the timer has fired; if not, `waker` will be woken.
+    /// Whether the timer has fired: then it is gone. If not, `waker` will be woken.
     pub(crate) fn poll(&self, timer: Timer, waker: &Waker) -> bool {
-        let (fired, replaced) = self.shards[timer.shard].heap.lock().poll(timer.key, waker);
+        let (fired, replaced) = self.shards[timer.shard].wheel.lock().poll(timer.key, waker);
         drop(replaced);
         fired
     }
 
     /// Takes a timer back, fired or not. If not, whoever waited for it is returned.
     pub(crate) fn cancel(&self, timer: Timer) -> Option<Waker> {
-        let shard = &self.shards[timer.shard];
-        let mut heap = shard.heap.lock();
-        let waker = heap.remove(timer.key);
-        shard.publish(&heap);
-        waker
+        // Whoever looked at what was published looks in vain at the worst.
+        self.shards[timer.shard].wheel.lock().remove(timer.key)
     }
 
     /// The time, if a timer is due. Costs a load for each shard if there are none.
     pub(crate) fn due(&self) -> Option<Due> {
-        let earliest = self.earliest();
-        if earliest == NEVER {
+        let not_before = self.not_before();
+        if not_before == NEVER {
             return None;
         }
         let now = nanos(self.clock.now().saturating_duration_since(self.epoch));
-        (earliest <= now).then_some(Due(now))
+        (not_before <= now).then_some(Due(now))
     }
 
     /// Collects who waits for a timer that is due.
@@ -116,54 +116,51 @@ impl Timers {
 
     /// How many timers wait, and how many have fired.
     pub(crate) fn numbers(&self) -> (usize, u64) {
-        let live = self.shards.iter().map(|shard| shard.heap.lock().len()).sum();
+        let live = self.shards.iter().map(|shard| shard.wheel.lock().len()).sum();
         let fired = self.shards.iter().map(|shard| shard.fired.load(Relaxed)).sum();
         (live, fired)
     }
 
-    fn earliest(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.earliest.load(SeqCst)).min().unwrap_or(NEVER)
+    fn not_before(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.not_before.load(SeqCst)).min().unwrap_or(NEVER)
     }
 
-    /// When the next timer is due.
-    fn next_due(&self) -> Option<Instant> {
-        match self.earliest() {
-            NEVER => None,
-            due => Some(self.epoch + Duration::from_nanos(due)),
-        }
+    fn instant(&self, nanos: u64) -> Instant {
+        self.epoch + Duration::from_nanos(nanos)
     }
 
-    /// When the next timer is due by the system's clock; `None`: there is none, or the clock is
-    /// stopped.
+    /// When to look at the timers next, by the system's clock: when the first one is due, or before.
+    /// `None`: there is none, or the clock is stopped.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.next_due().and_then(|due| self.clock.to_system(due))
+        match self.not_before() {
+            NEVER => None,
+            nanos => self.clock.to_system(self.instant(nanos)),
+        }
     }
 
     /// Moves the stopped clock on to the next timer. `false`: there is none.
     pub(crate) fn advance_to_next(&self) -> bool {
-        let next = self.next_due();
-        if let Some(due) = next {
-            self.clock.advance_to(due);
+        let earliest = self.shards.iter().filter_map(|shard| shard.wheel.lock().earliest()).min();
+        if let Some(due) = earliest {
+            self.clock.advance_to(self.instant(due));
         }
-        next.is_some()
+        earliest.is_some()
     }
 }
 
 impl Shard {
-    fn publish(&self, heap: &Heap) {
-        self.earliest.store(heap.earliest().unwrap_or(NEVER), SeqCst);
+    fn publish(&self, wheel: &Wheel) {
+        self.not_before.store(wheel.not_before().unwrap_or(NEVER), SeqCst);
     }
 
     fn fire(&self, now: u64, wakers: &mut Vec<Waker>) {
-        if self.earliest.load(SeqCst) > now {
+        if self.not_before.load(SeqCst) > now {
             return;
         }
-        let mut heap = self.heap.lock();
-        while let Some(waker) = heap.pop_due(now) {
-            bump(&self.fired, 1);
-            wakers.push(waker);
-        }
-        self.publish(&heap);
+        let mut wheel = self.wheel.lock();
+        let fired = wheel.fire(now, wakers);
+        bump(&self.fired, fired as u64);
+        self.publish(&wheel);
     }
 }
 

@@ -4,11 +4,11 @@
 
 mod clock;
 mod driver;
-mod heap;
 mod instant;
 mod interval;
 mod sleep;
 mod timeout;
+mod wheel;
 
 pub use clock::{advance, pause, resume};
 pub(crate) use driver::Timers;

@@ -128,24 +128,26 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
         let this = self.unpinned();
-        let over = match this.timer {
-            Some(timer) => this.handle.scheduler().timers.poll(timer, cx.waker()),
-            None => this.has_come(),
-        };
-        if over {
-            drop(this.take_timer_back());
-            if !this.has_come() {
-                // Only shutdown fires timers early.
-                runtime_is_gone(this.handle.scheduler());
-                return Poll::Pending;
+        let Some(timer) = this.timer else {
+            if this.has_come() {
+                unit.made_progress();
+                return Poll::Ready(());
             }
-            unit.made_progress();
-            return Poll::Ready(());
-        }
-        if this.timer.is_none() {
             this.set_timer(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let scheduler = this.handle.scheduler();
+        if !scheduler.timers.poll(timer, cx.waker()) {
+            return Poll::Pending;
         }
-        Poll::Pending
+        this.timer = None;
+        // Only shutdown fires timers early. It says so before it does.
+        if scheduler.is_closed() && !this.has_come() {
+            runtime_is_gone(scheduler);
+            return Poll::Pending;
+        }
+        unit.made_progress();
+        Poll::Ready(())
     }
 }
 
