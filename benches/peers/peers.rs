@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
@@ -42,6 +42,7 @@ pub(crate) trait Peer: Send + Sync + 'static {
     fn abort<T: Send + 'static>(task: Self::Join<T>);
     fn yield_now() -> impl Future<Output = ()> + Send;
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static;
+    fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send + 'static;
     /// `None`: the time was over first.
     fn timeout<F>(limit: Duration, future: F) -> impl Future<Output = Option<F::Output>> + Send
     where
@@ -130,6 +131,10 @@ macro_rules! peer_of_tokios_shape {
 
             fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
                 $root::time::sleep(duration)
+            }
+
+            fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send + 'static {
+                $root::time::sleep_until($root::time::Instant::from_std(due))
             }
 
             async fn timeout<F>(limit: Duration, future: F) -> Option<F::Output>
@@ -237,6 +242,10 @@ impl Peer for Smol {
 
     async fn sleep(duration: Duration) {
         smol::Timer::after(duration).await;
+    }
+
+    async fn sleep_until(due: Instant) {
+        smol::Timer::at(due).await;
     }
 
     async fn timeout<F>(limit: Duration, future: F) -> Option<F::Output>

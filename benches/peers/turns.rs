@@ -68,9 +68,9 @@ pub(crate) struct Outcome {
 
 /// Runs all turns of a row with so many workers.
 pub(crate) fn measure<W: Work>(workers: usize, quick: bool) -> Vec<Outcome> {
-    let peers = (Preempt::new(workers), Tokio::new(workers), W::ON_SMOL.then(|| Smol::new(workers)));
-    let turns = if quick { 3 } else { W::TURNS };
-    let warm_up = WARM_UP_TURNS.min(turns);
+    let peers =
+        (Preempt::new(workers), Tokio::new(workers), W::ON_SMOL.then(|| Smol::new(workers)));
+    let (warm_up, turns) = if quick { (1, 3) } else { (WARM_UP_TURNS, W::TURNS) };
     let mut all = [(); 3].map(|()| Samples::new::<W>());
     for turn in 0..warm_up + turns {
         if turn == warm_up {

@@ -2,7 +2,9 @@
 
 pub(crate) mod blocking;
 pub(crate) mod channels;
+pub(crate) mod http;
 pub(crate) mod idle;
+pub(crate) mod sockets;
 pub(crate) mod tasks;
 pub(crate) mod timers;
 
