@@ -10,6 +10,7 @@
 //! ```text
 //! cargo bench --bench peers                      # all, about thirteen minutes
 //! cargo bench --bench peers -- timers "yield"    # rows and sections whose names contain one of these
+//! cargo bench --bench peers -- --workers=1       # with one worker only
 //! cargo bench --bench peers -- --quick           # three turns each: whether it runs at all
 //! ```
 //!

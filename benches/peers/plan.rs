@@ -6,16 +6,20 @@ use std::time::Duration;
 pub(crate) struct Plan {
     /// Only whether everything runs at all.
     pub(crate) quick: bool,
+    /// How many workers the runtimes have, one after the other.
+    pub(crate) workers: &'static [usize],
     names: Vec<String>,
 }
 
 impl Plan {
     pub(crate) fn of_the_program() -> Self {
-        let mut plan = Plan { quick: false, names: Vec::new() };
+        let mut plan = Plan { quick: false, workers: &[1, 2], names: Vec::new() };
         for argument in env::args().skip(1) {
             match argument.as_str() {
                 // Cargo's own.
                 "--bench" => {}
+                "--workers=1" => plan.workers = &[1],
+                "--workers=2" => plan.workers = &[2],
                 "--quick" => plan.quick = true,
                 _ => plan.names.push(argument),
             }

@@ -111,7 +111,7 @@ pub(crate) fn fairness(plan: &Plan) {
         "tasks are"
     );
     println!("|---|---|---|---|---|---|");
-    for workers in [1, 2] {
+    for &workers in plan.workers {
         share::<Preempt>(workers, Hog::Plain, plan.case());
         share::<Preempt>(workers, Hog::Annotated, plan.case());
         share::<Tokio>(workers, Hog::Plain, plan.case());

@@ -32,7 +32,7 @@ pub(crate) fn section(plan: &Plan) {
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for (workers, hogs) in
-        [1, 2].into_iter().flat_map(|workers| [1, 2, 8].map(|hogs| (workers, hogs)))
+        plan.workers.iter().flat_map(|&workers| [1, 2, 8].map(|hogs| (workers, hogs)))
     {
         let case = Case { workers, hogs, time: plan.case() };
         case.run::<Preempt>(Hog::Plain);

@@ -19,7 +19,7 @@ impl<'a> Table<'a> {
         if !self.plan.wants(W::NAME) {
             return;
         }
-        for workers in [1, 2] {
+        for &workers in self.plan.workers {
             measure::<W>(workers, self.plan.quick).iter().for_each(|outcome| self.print(outcome));
         }
     }

@@ -314,7 +314,7 @@ fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable
         seat.poll_netpoll();
         next_local(seat, processor)
     };
-    next_local(seat, processor).or_else(injected).or_else(polled).or_else(|| steal(seat, processor))
+    next_local(seat, processor).or_else(injected).or_else(|| steal(seat, processor)).or_else(polled)
 }
 
 /// The first of a fair share of the injector; the rest goes to the local queue.
