@@ -16,7 +16,7 @@
 //!
 //! Sockets are under load from a thread of this process that no runtime has to do with.
 //!
-//! Behind the first table there are sections of their own: "cost of preemption", "fairness" and
+//! Behind the first table there are sections of their own: "idle CPU", "cost of preemption", "fairness" and
 //! "starvation". They compare what only preempt does with what one does on tokio without it.
 
 mod cpu;
@@ -26,9 +26,11 @@ mod hogs;
 mod lateness;
 mod limits;
 mod load;
+mod memory;
 mod peers;
 mod plan;
 mod preemption;
+mod rest;
 mod rows;
 mod server;
 mod starvation;
@@ -40,9 +42,13 @@ use rows::{blocking, channels, http, idle, sockets, tasks, timers};
 use table::Table;
 
 fn main() {
+    if memory::is_done_by_this_child() {
+        return;
+    }
     limits::raise_open_files();
     let plan = Plan::of_the_program();
     compare(&plan);
+    rest::section(&plan);
     preemption::cost(&plan);
     preemption::fairness(&plan);
     starvation::section(&plan);

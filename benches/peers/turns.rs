@@ -6,6 +6,10 @@ use crate::peers::{Peer, Preempt, Smol, Tokio};
 /// The first turns find caches and pools cold.
 const WARM_UP_TURNS: usize = 3;
 
+/// Each row has so many sets of runtimes, one after the other, for a part of its turns each: on which
+/// cores the system puts two threads that wake each other is a matter of luck, and may stay as it is.
+const ROUNDS: usize = 3;
+
 /// What is measured on each peer in turn.
 pub(crate) trait Work {
     const NAME: &'static str;
@@ -54,6 +58,25 @@ impl Spread {
     }
 }
 
+/// Runs some turns on a new set of runtimes.
+fn run_turns<W: Work>(workers: usize, warm_up: usize, turns: usize, all: &mut [Samples; 3]) {
+    let peers =
+        (Preempt::new(workers), Tokio::new(workers), W::ON_SMOL.then(|| Smol::new(workers)));
+    let mut discarded = [(); 3].map(|()| Samples::new::<W>());
+    for turn in 0..warm_up + turns {
+        let all = if turn < warm_up { &mut discarded } else { &mut *all };
+        // Nobody is always behind the same one.
+        for peer in (0..3).map(|position| (turn + position) % 3) {
+            match (peer, &peers.2) {
+                (0, _) => all[0].take::<W, _>(&peers.0),
+                (1, _) => all[1].take::<W, _>(&peers.1),
+                (_, Some(smol)) => all[2].take::<W, _>(smol),
+                (_, None) => {}
+            }
+        }
+    }
+}
+
 /// One unit of a row, for one number of workers.
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
@@ -68,23 +91,11 @@ pub(crate) struct Outcome {
 
 /// Runs all turns of a row with so many workers.
 pub(crate) fn measure<W: Work>(workers: usize, quick: bool) -> Vec<Outcome> {
-    let peers =
-        (Preempt::new(workers), Tokio::new(workers), W::ON_SMOL.then(|| Smol::new(workers)));
-    let (warm_up, turns) = if quick { (1, 3) } else { (WARM_UP_TURNS, W::TURNS) };
+    let (rounds, warm_up, turns) =
+        if quick { (1, 1, 3) } else { (ROUNDS, WARM_UP_TURNS, W::TURNS.div_ceil(ROUNDS)) };
     let mut all = [(); 3].map(|()| Samples::new::<W>());
-    for turn in 0..warm_up + turns {
-        if turn == warm_up {
-            all = [(); 3].map(|()| Samples::new::<W>());
-        }
-        // Nobody is always behind the same one.
-        for peer in (0..3).map(|position| (turn + position) % 3) {
-            match (peer, &peers.2) {
-                (0, _) => all[0].take::<W, _>(&peers.0),
-                (1, _) => all[1].take::<W, _>(&peers.1),
-                (_, Some(smol)) => all[2].take::<W, _>(smol),
-                (_, None) => {}
-            }
-        }
+    for _ in 0..rounds {
+        run_turns::<W>(workers, warm_up, turns, &mut all);
     }
     let [preempt, tokio, smol] = &all;
     let outcome = |(unit, name): (usize, &&'static str)| {

@@ -139,6 +139,8 @@ impl BlockingPool {
         }
         inner.queue.push_back((runnable, at_close));
         if inner.idle >= inner.queue.len() {
+            // Who is woken takes the lock first.
+            drop(inner);
             self.changed.notify_one();
         } else if inner.threads < self.most_threads {
             inner.threads += 1;

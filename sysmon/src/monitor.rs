@@ -207,16 +207,8 @@ impl MonitorThread {
             prepare();
             let polls = vec![Tracked::default(); scheduler.processors()];
             let (pace, last_look) = (Pace::new(), Instant::now());
-            Watcher {
-                thread: self,
-                scheduler,
-                limits,
-                polls,
-                pace,
-                last_look,
-                idle_looks: 0,
-            }
-            .run();
+            Watcher { thread: self, scheduler, limits, polls, pace, last_look, idle_looks: 0 }
+                .run();
         })
     }
 }

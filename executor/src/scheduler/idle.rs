@@ -195,10 +195,10 @@ mod tests {
 mod models {
     use super::*;
     use crate::scheduler::parker::Parker;
+    use crate::sync::fence;
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicUsize as Counter, Ordering::*};
     use loom::thread;
-    use crate::sync::fence;
     use preempt_sysmon::Watch;
 
     /// Two processors and a queue that is only a number.

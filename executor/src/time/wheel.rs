@@ -232,7 +232,8 @@ impl Wheel {
     /// The timers of a list that is not empty.
     fn ring(&self, Place { level, index }: Place) -> impl Iterator<Item = usize> {
         let first = self.levels[usize::from(level)].firsts[usize::from(index)];
-        let next = move |&key: &usize| Some(self.slots[key].links.next).filter(|&next| next != first);
+        let next =
+            move |&key: &usize| Some(self.slots[key].links.next).filter(|&next| next != first);
         std::iter::successors(Some(first), next)
     }
 
@@ -374,7 +375,8 @@ mod tests {
                     }
                     // As whoever sleeps until the next timer does.
                     _ if number % 2 == 0 => {
-                        let then = world.wheel.not_before().map_or(world.now, |it| it.max(world.now));
+                        let then =
+                            world.wheel.not_before().map_or(world.now, |it| it.max(world.now));
                         world.move_to(then);
                     }
                     _ => world.move_to(world.now + far),
