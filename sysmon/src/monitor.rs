@@ -27,13 +27,13 @@ use std::time::{Duration, Instant};
 /// The shortest sleep that ends with an event; it is counted in milliseconds.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
 
-/// A timer is due and no processor has got to it: for so long each may be in its poll before the monitor
-/// sees to the timer. Where polls are short, the next one to end is earlier and cheaper.
-const TIMER_PATIENCE: Duration = Duration::from_micros(50);
+/// A timer is due, or an event has come, and no processor has got to it: for so long each may be in its
+/// poll before the monitor sees to that. Where polls are short, the next one to end is earlier and cheaper.
+const PATIENCE: Duration = Duration::from_micros(50);
 
 /// Polls that are no longer than this on average, on every processor, need no watching eight times a
 /// grace: whoever waits gets its turn in a moment, and one that is longer is seen soon enough.
-const SHORT_POLL: Duration = Duration::from_micros(20);
+const SHORT_POLL: Duration = Duration::from_micros(100);
 
 /// So many looks in a row at which nothing had run since the one before, and the monitor sleeps until
 /// something does. Each such sleep costs whoever ends it a system call.
@@ -272,8 +272,9 @@ impl<S: Scheduler> Watcher<S> {
             self.begin_look();
             let now = Instant::now();
             self.observe(now);
-            self.fire_due_timers(now);
-            self.scheduler.poll_events(now);
+            if self.all_are_in_polls_of(PATIENCE, now) {
+                self.do_the_machines_work(now);
+            }
             self.scheduler.prepare();
             let waiting = self.scheduler.waiting();
             if self.look_at_processors(now, waiting) {
@@ -302,13 +303,12 @@ impl<S: Scheduler> Watcher<S> {
         self.idle_looks = if is_idle { self.idle_looks.saturating_add(1) } else { 0 };
     }
 
-    /// Fires timers that no machine gets to. Machines fire their own between polls.
-    fn fire_due_timers(&self, now: Instant) {
-        if self.scheduler.next_timer().is_some_and(|due| due <= now)
-            && self.all_are_in_polls_of(TIMER_PATIENCE, now)
-        {
+    /// Fires timers and fetches events that no machine gets to. Machines do that between polls.
+    fn do_the_machines_work(&self, now: Instant) {
+        if self.scheduler.next_timer().is_some_and(|due| due <= now) {
             self.scheduler.fire_timers();
         }
+        self.scheduler.poll_events(now);
     }
 
     /// Looks at every processor once. Returns whether anything was done.
@@ -373,9 +373,9 @@ impl<S: Scheduler> Watcher<S> {
             return;
         }
         // Left to the machines for a while, if they are likely to get to it.
-        let patience = match self.all_are_in_polls_of(TIMER_PATIENCE, now) {
+        let patience = match self.all_are_in_polls_of(PATIENCE, now) {
             true => Duration::ZERO,
-            false => TIMER_PATIENCE,
+            false => PATIENCE,
         };
         let timer = self.scheduler.next_timer().map(|due| due.max(now) + patience);
         let until = timer.map_or(now + wait, |timer| timer.min(now + wait));
