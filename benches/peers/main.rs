@@ -19,6 +19,7 @@
 //! Behind the first table there are sections of their own: "idle CPU", "cost of preemption", "fairness" and
 //! "starvation". They compare what only preempt does with what one does on tokio without it.
 
+mod child;
 mod cpu;
 mod hogs;
 #[allow(dead_code, reason = "how the examples print it is not used here")]
@@ -42,7 +43,7 @@ use rows::{blocking, channels, http, idle, sockets, tasks, timers};
 use table::Table;
 
 fn main() {
-    if memory::is_done_by_this_child() {
+    if child::is_this_process() {
         return;
     }
     limits::raise_open_files();

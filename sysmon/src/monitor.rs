@@ -351,12 +351,14 @@ impl<S: Scheduler> Watcher<S> {
 
     fn pause(&mut self, now: Instant, waiting: Waiting) {
         let is_unattended = self.scheduler.is_unattended();
-        let somebody_waits = waiting != Waiting::Nobody;
+        let is_unhurried = self.thread.shared.unhurried.load(Relaxed);
+        // Somebody may begin to wait, and would not say so.
+        let somebody_waits = waiting != Waiting::Nobody || is_unhurried;
         let is_idle = self.idle_looks > 0;
         let mut wait =
             self.pace.next(somebody_waits, is_unattended, is_idle, self.limits.time_slice);
         if waiting == Waiting::Fresh
-            && !self.thread.shared.unhurried.load(Relaxed)
+            && !is_unhurried
             && let Some(grace) = self.limits.grace
         {
             wait = wait.min(grace);

@@ -11,6 +11,7 @@ struct Fake {
     busy: AtomicBool,
     timer: Mutex<Option<Instant>>,
     timers_fired: AtomicUsize,
+    event_polls: AtomicUsize,
     calls: Mutex<Vec<(&'static str, usize)>>,
     looks: AtomicUsize,
     has_sockets: AtomicBool,
@@ -68,7 +69,9 @@ impl Scheduler for Fake {
         Interrupted::Done
     }
     fn prepare(&self) {}
-    fn poll_events(&self, _now: Instant) {}
+    fn poll_events(&self, _now: Instant) {
+        self.event_polls.fetch_add(1, SeqCst);
+    }
     fn is_unattended(&self) -> bool {
         self.has_sockets.load(SeqCst)
     }
@@ -111,6 +114,7 @@ fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &
         busy: AtomicBool::new(true),
         timer: Mutex::new(None),
         timers_fired: AtomicUsize::new(0),
+        event_polls: AtomicUsize::new(0),
         calls: Mutex::new(Vec::new()),
         looks: AtomicUsize::new(0),
         has_sockets: AtomicBool::new(false),
@@ -266,6 +270,57 @@ fn a_due_timer_is_fired_though_the_monitor_was_to_look_much_later() {
         *fake.timer.lock().unwrap() = Some(due);
         assert_eq!(monitor.kick(due), Kicked::Done);
         eventually("timer", || fake.timers_fired.load(SeqCst) == 1);
+    });
+}
+
+/// Begins and ends polls until `condition` holds; returns how long the longest took.
+fn poll_until(watch: &Watch, condition: impl Fn() -> bool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !condition() {
+        let start = Instant::now();
+        let slice = watch.begin_poll();
+        assert!(watch.end_poll(slice));
+        longest = longest.max(start.elapsed());
+    }
+    longest
+}
+
+#[test]
+fn timers_and_events_are_left_to_machines_whose_polls_are_short() {
+    with_monitor(1, LIMITS, |_, fake| {
+        // The system may have stopped this thread in a poll, which is a long one then.
+        let all_were_short = (0..1_000).any(|_| {
+            let seen = || (fake.timers_fired.load(SeqCst), fake.event_polls.load(SeqCst));
+            *fake.timer.lock().unwrap() = Some(Instant::now());
+            let (before, looks) = (seen(), fake.looks.load(SeqCst));
+            let enough = || fake.looks.load(SeqCst) > looks + 20;
+            let are_short = poll_until(&fake.watches[0], enough) < PATIENCE;
+            if are_short {
+                assert_eq!(seen(), before);
+            }
+            are_short
+        });
+        assert!(all_were_short, "no 20 looks without a long poll");
+        let (fired, polled) = (fake.timers_fired.load(SeqCst), fake.event_polls.load(SeqCst));
+        let _long = fake.watches[0].begin_poll();
+        eventually("timer", || fake.timers_fired.load(SeqCst) == fired + 1);
+        eventually("events", || fake.event_polls.load(SeqCst) > polled);
+    });
+}
+
+#[test]
+fn nobody_need_tell_it_who_waits_while_polls_are_short() {
+    with_monitor(1, LIMITS, |monitor, fake| {
+        assert!(!monitor.is_unhurried());
+        let began = Instant::now();
+        let in_time = || began.elapsed() < Duration::from_secs(20);
+        while !monitor.is_unhurried() {
+            assert!(in_time(), "never happened: unhurried");
+            let slice = fake.watches[0].begin_poll();
+            assert!(fake.watches[0].end_poll(slice));
+        }
+        let _long = fake.watches[0].begin_poll();
+        eventually("hurry", || !monitor.is_unhurried());
     });
 }
 

@@ -113,9 +113,11 @@ pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
             false => Decision::Leave,
         };
     };
-    // A hand-off costs a thread, so it takes a whole slice, even for a fresh task.
+    // A hand-off costs a thread, so it takes a whole slice, even for a fresh task; and a signal, if there
+    // are signals, also if the monitor itself was late.
     let out_of_patience = limits.patience.is_some_and(|patience| asked >= patience);
-    if out_of_patience && poll.age >= limits.time_slice {
+    let has_been_forced = interval.is_none() || poll.interruptions > 0;
+    if out_of_patience && poll.age >= limits.time_slice && has_been_forced {
         return Decision::HandOff;
     }
     let wait = interval.map(|first| first * (1 << poll.interruptions.min(4)));
@@ -193,6 +195,14 @@ mod tests {
         assert_eq!(decided(11_000, 10_900, Some(20), 50), HandOff, "refused for a whole slice");
     }
 
+    /// Found by `only_polls_that_may_be_forced_are_interrupted` on a busy machine.
+    #[test]
+    fn a_late_monitor_sends_a_signal_before_it_takes_the_processor() {
+        let signals = Limits { interrupt_interval: Some(Duration::from_micros(20)), ..LIMITS };
+        assert_eq!(decided(20_000, Some(10_000), Fresh, &signals), Interrupt);
+        assert_eq!(decided(20_000, Some(10_000), Fresh, &LIMITS), HandOff, "there are no signals");
+    }
+
     #[test]
     fn the_rest_of_a_preempted_poll_has_no_grace() {
         let poll = Poll {
@@ -262,7 +272,7 @@ mod tests {
             (9_999,    Some(9_800),      [Interrupt, Leave,      Leave]),
             (10_000,   None,             [Request,   Request,    HandOff]),
             (10_000,   Some(999),        [Interrupt, Leave,      Leave]), // Never: it failed just now
-            (10_000,   Some(1_000),      [HandOff,   HandOff,    HandOff]),
+            (10_000,   Some(1_000),      [Interrupt, HandOff,    HandOff]), // Forced: by a signal first
         ];
         let all = [Preemption::Forced, Preemption::Cooperative, Preemption::Never];
         for (age, requested, expected) in table {

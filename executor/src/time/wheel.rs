@@ -13,8 +13,7 @@
 //! sort timers roughly: times are kept and compared in nanoseconds, and what is due is fired in the order
 //! of its times.
 //!
-//! Rejected: a 4-ary heap, in which each timer that fires costs a walk through all levels (1.7 times the
-//! CPU time for 100,000 timers, 1.3 times for timeouts that are taken back among 10,000 others).
+//! Rejected: a 4-ary heap, in which each timer that fires costs a walk through all levels.
 //!
 //! A `Sleep` owns its slot from registration until it is dropped or has seen that it fired, so a key is
 //! never used for two timers at the same time.
