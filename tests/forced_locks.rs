@@ -139,8 +139,13 @@ fn a_waker_of_a_timer_that_waits_for_a_suspended_poll() {
             let woken = woken.clone();
             async move {
                 let waker = Waker::from(Arc::new(LockingWaker { lock, woken }));
-                let mut timer = pin!(sleep(Duration::from_millis(1)));
-                assert!(timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                // This poll may be suspended for so long that a timer is over before it is set.
+                let timer = loop {
+                    let mut timer = Box::pin(sleep(Duration::from_millis(1)));
+                    if timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                        break timer;
+                    }
+                };
                 // The timer lives on while its waker is called.
                 sleep(Duration::from_millis(200)).await;
                 timer.await;
@@ -179,8 +184,13 @@ fn a_waker_of_a_local_set_that_waits_for_a_suspended_poll() {
         let waiter = runtime.spawn(async move {
             let waker = Waker::from(Arc::new(LockingWaker { lock, woken: woken.clone() }));
             let mut set = pin!(LocalSet::new());
-            set.spawn_local(sleep(Duration::from_millis(1)));
-            assert!(set.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            // As above: suspended in between, a task may end in its first poll.
+            loop {
+                set.spawn_local(sleep(Duration::from_millis(1)));
+                if set.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                    break;
+                }
+            }
             while woken.load(SeqCst) == 0 {
                 std::hint::spin_loop();
             }
