@@ -7,10 +7,10 @@
 //! ran at all.
 //!
 //! # Sleeping while nothing runs
-//! When nothing has run for some looks and the pauses have grown to their longest, the monitor sleeps
-//! without a limit. Proof sketch that it is woken: the monitor stores `asleep`, then checks
-//! `is_idle`; a machine that starts to work leaves the idle set, then loads `asleep`. All four are
-//! sequentially consistent, so either the monitor sees the machine or the machine sees `asleep`.
+//! When nothing has run for some looks, which is some milliseconds, the monitor sleeps without a limit.
+//! Proof sketch that it is woken: the monitor stores `asleep`, then checks `is_idle`; a machine that starts
+//! to work leaves the idle set, then loads `asleep`. All four are sequentially consistent, so either the
+//! monitor sees the machine or the machine sees `asleep`.
 //!
 //! The monitor holds no lock while it sleeps and allocates nothing in its loop.
 
@@ -37,7 +37,7 @@ const SHORT_POLL: Duration = Duration::from_micros(100);
 
 /// So many looks in a row at which nothing had run since the one before, and the monitor sleeps until
 /// something does. Each such sleep costs whoever ends it a system call.
-const IDLE_LOOKS: u32 = 5;
+const IDLE_LOOKS: u32 = 12;
 
 /// What the monitor needs of the executor. All of it may be called at any time from the monitor's
 /// thread and must not wait for a task.
@@ -280,7 +280,7 @@ impl<S: Scheduler> Watcher<S> {
             if self.look_at_processors(now, waiting) {
                 self.pace.quicken();
             }
-            if self.pace.is_slowest() && self.idle_looks >= IDLE_LOOKS {
+            if self.idle_looks >= IDLE_LOOKS {
                 self.sleep_while_idle();
             } else {
                 self.pause(now, waiting);
