@@ -475,8 +475,9 @@ impl Scheduler {
         self.processors[processor].clear_holder();
         // Before the next poll on the processor.
         self.trace_hand_off(processor);
-        machine.offer(processor);
+        // So that a task which runs because of it finds it counted.
         self.counters.hand_offs.fetch_add(1, Relaxed);
+        machine.offer(processor);
         true
     }
 
