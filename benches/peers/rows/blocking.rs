@@ -1,11 +1,9 @@
 //! Closures on threads for blocking work.
 
-use super::nanos_each;
+use super::{NANOS, nanos_each};
 use crate::peers::Peer;
 use crate::turns::Work;
 use std::time::Instant;
-
-const NANOS: &[&str] = &["ns"];
 
 /// One after the other.
 pub(crate) struct BlockingEach;

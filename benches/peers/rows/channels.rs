@@ -1,13 +1,12 @@
 //! Many tasks that meet in one place. The channels and locks are tokio's on every runtime.
 
-use super::nanos_each;
+use super::{NANOS, nanos_each};
 use crate::peers::Peer;
 use crate::turns::Work;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 
-const NANOS: &[&str] = &["ns"];
 const TASKS: usize = 8;
 
 /// Many tasks send to one, through a channel that has room for 64 messages.

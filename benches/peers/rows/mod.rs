@@ -10,6 +10,9 @@ pub(crate) mod timers;
 
 use std::time::Instant;
 
+/// What [`nanos_each`] returns.
+const NANOS: &[&str] = &["ns"];
+
 /// Nanoseconds for each of `count` things, since `start`.
 fn nanos_each(start: Instant, count: usize) -> Vec<f64> {
     vec![start.elapsed().as_secs_f64() * 1e9 / count as f64]

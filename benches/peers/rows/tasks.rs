@@ -1,6 +1,6 @@
 //! Spawning, yielding and waking.
 
-use super::nanos_each;
+use super::{NANOS, nanos_each};
 use crate::peers::Peer;
 use crate::turns::Work;
 use std::future::Future;
@@ -8,8 +8,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Notify, oneshot};
-
-const NANOS: &[&str] = &["ns"];
 
 /// A task spawns another and waits for it, again and again.
 pub(crate) struct SpawnAndAwait;

@@ -1,6 +1,6 @@
 //! Timers that fire, and those that do not.
 
-use super::nanos_each;
+use super::{NANOS, nanos_each};
 use crate::cpu::cpu_time;
 use crate::peers::Peer;
 use crate::turns::Work;
@@ -42,7 +42,7 @@ pub(crate) struct Timeouts;
 
 impl Work for Timeouts {
     const NAME: &'static str = "timeout set and cancelled";
-    const UNITS: &'static [&'static str] = &["ns"];
+    const UNITS: &'static [&'static str] = NANOS;
 
     fn turn<P: Peer>(peer: &P) -> Vec<f64> {
         const COUNT: usize = 20_000;
@@ -61,7 +61,7 @@ pub(crate) struct TimeoutsAmongMany;
 
 impl Work for TimeoutsAmongMany {
     const NAME: &'static str = "timeout set and cancelled, 10,000 others";
-    const UNITS: &'static [&'static str] = &["ns"];
+    const UNITS: &'static [&'static str] = NANOS;
 
     fn turn<P: Peer>(peer: &P) -> Vec<f64> {
         const TASKS: usize = 10_000;

@@ -254,7 +254,7 @@ pub(crate) fn poll_main<F: Future>(
 }
 
 /// What to run next, in the order: the background in its turn, now and then the injector, the LIFO
-/// slot, the local queue, the injector, what events have woken, other processors, the background.
+/// slot, the local queue, the injector, other processors, what timers and events have woken, the background.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
     let picks = seat.picks.get().wrapping_add(1);
