@@ -50,6 +50,8 @@ pub trait Scheduler: Send + Sync + 'static {
     fn is_idle(&self) -> bool;
     /// Who waits for a processor. If some processor is free, wakes it and answers `Nobody`.
     fn waiting(&self) -> Waiting;
+    /// Whether the scheduler itself wants the processor: whatever runs on it is to give way at once.
+    fn is_wanted(&self, processor: usize) -> bool;
     /// Wakes the tasks of all timers that are due.
     fn fire_timers(&self);
     /// When the next timer is due.
@@ -319,6 +321,8 @@ impl<S: Scheduler> Watcher<S> {
             let Some(poll) = &mut tracked.poll else { continue };
             let grace = self.limits.grace.filter(|_| victim == Some(index));
             let limits = Limits { grace, ..self.limits };
+            let is_wanted = self.scheduler.is_wanted(index);
+            let waiting = if is_wanted { Waiting::Scheduler } else { waiting };
             acted |= act(&*self.scheduler, index, poll, waiting, &limits, now);
         }
         acted
@@ -488,7 +492,11 @@ fn act<S: Scheduler>(
     };
     match policy::decide(seen, waiting, limits) {
         Decision::Leave => false,
-        Decision::Request if !seen.is_background && seen.age < limits.time_slice => {
+        Decision::Request
+            if waiting != Waiting::Scheduler
+                && !seen.is_background
+                && seen.age < limits.time_slice =>
+        {
             match has_run(scheduler, index, poll, now) {
                 // Known at the next look.
                 None => true,

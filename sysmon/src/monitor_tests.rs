@@ -18,6 +18,8 @@ struct Fake {
     started: Instant,
     /// The processor whose thread the system does not let run.
     starved: AtomicUsize,
+    /// The processor that the scheduler itself wants.
+    wanted: AtomicUsize,
     /// All threads sleep.
     asleep: AtomicBool,
     /// Sleeps until an event.
@@ -46,6 +48,9 @@ impl Scheduler for Fake {
     fn waiting(&self) -> Waiting {
         self.looks.fetch_add(1, SeqCst);
         *self.waiting.lock().unwrap()
+    }
+    fn is_wanted(&self, processor: usize) -> bool {
+        self.wanted.load(SeqCst) == processor
     }
     fn fire_timers(&self) {
         *self.timer.lock().unwrap() = None;
@@ -120,6 +125,7 @@ fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &
         has_sockets: AtomicBool::new(false),
         started: Instant::now(),
         starved: AtomicUsize::new(usize::MAX),
+        wanted: AtomicUsize::new(usize::MAX),
         asleep: AtomicBool::new(false),
         sleeps: AtomicUsize::new(0),
         broken: Default::default(),
@@ -179,6 +185,21 @@ fn without_patience_the_poll_keeps_its_processor() {
         wait_for_looks(fake, 2);
         assert_eq!(*fake.calls.lock().unwrap(), [("request", 0)]);
         assert!(fake.watches[0].end_poll(slice));
+    });
+}
+
+#[test]
+fn a_processor_that_the_scheduler_wants_is_asked_for_although_nobody_waits() {
+    let hour = Duration::from_secs(3600);
+    let interrupt_interval = Some(Duration::from_micros(20));
+    let limits = Limits { time_slice: hour, interrupt_interval, ..LIMITS };
+    with_monitor(2, limits, |_, fake| {
+        let _polls: Vec<_> = fake.watches.iter().map(Watch::begin_poll).collect();
+        fake.wanted.store(1, SeqCst);
+        eventually("a signal", || fake.calls.lock().unwrap().len() >= 2);
+        let calls = fake.calls.lock().unwrap();
+        assert_eq!(calls[..2], [("request", 1), ("interrupt", 1)]);
+        assert!(calls.iter().all(|&(_, processor)| processor == 1), "{calls:?}");
     });
 }
 

@@ -56,6 +56,8 @@ pub enum Waiting {
     Background,
     /// A task that became ready by a wake-up or a spawn.
     Fresh,
+    /// The scheduler itself, which has no other use for the processor than that nothing runs on it.
+    Scheduler,
 }
 
 /// The times that decide, per runtime.
@@ -96,6 +98,7 @@ pub enum Decision {
 pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
     let allowed = match (waiting, limits.grace) {
         (Waiting::Nobody, _) => return Decision::Leave,
+        (Waiting::Scheduler, _) => Duration::ZERO,
         // It has had its chance to be short.
         (Waiting::Fresh, Some(_)) if poll.is_background => Duration::ZERO,
         (Waiting::Fresh, Some(grace)) => grace.min(limits.time_slice),
@@ -292,6 +295,13 @@ mod tests {
                 assert_ne!(decide(poll, Fresh, &for_good), HandOff, "{poll:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_scheduler_itself_waits_for_nothing() {
+        assert_eq!(decided(0, None, Scheduler, &LIMITS), Request);
+        assert_eq!(decided(9_999, Some(9_999), Scheduler, &LIMITS), Leave, "its slice is its own");
+        assert_eq!(decided(10_000, Some(9_999), Scheduler, &LIMITS), HandOff);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! [`Scheduler::hand_off`].
 
 mod anticipation;
+mod attention;
 mod background;
 mod detach;
 pub(crate) mod idle;
@@ -44,6 +45,7 @@ use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, Ta
 use crate::time::Timers;
 use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
+use attention::{Attention, CLOSED};
 use background::Background;
 use detach::Detached;
 use idle::Idle;
@@ -57,7 +59,7 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
@@ -149,7 +151,7 @@ pub(crate) struct Scheduler {
     pub(crate) trace_of_panic: TraceOnce,
     pub(crate) trace_of_stall: TraceOnce,
     pub(crate) waits: Waits,
-    closed: AtomicBool,
+    attention: Attention,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
     /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
@@ -187,7 +189,7 @@ impl Scheduler {
             trace_of_panic: TraceOnce::new(config.trace_on_panic.clone()),
             trace_of_stall: TraceOnce::new(config.trace_on_stall.clone()),
             waits: Waits::new(),
-            closed: AtomicBool::new(false),
+            attention: Attention::default(),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
@@ -284,7 +286,7 @@ impl Scheduler {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(SeqCst)
+        self.attention.is_wanted_for(CLOSED)
     }
 
     /// Queues a new or woken task.
@@ -493,7 +495,7 @@ impl Scheduler {
     /// The first half of shutdown: drops all futures that are not being polled, asks the polls
     /// that are running to end, and sends the machines home.
     pub(crate) fn close(&self) {
-        self.closed.store(true, SeqCst);
+        self.attention.call_for(CLOSED);
         self.registry.close();
         let mut wakers = Vec::new();
         self.timers.fire_all(&mut wakers);

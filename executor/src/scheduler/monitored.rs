@@ -57,6 +57,10 @@ impl preempt_sysmon::Scheduler for Scheduler {
         waiting
     }
 
+    fn is_wanted(&self, _processor: usize) -> bool {
+        false
+    }
+
     fn fire_timers(&self) {
         let Some(due) = self.timers.due() else { return };
         self.collect_and_wake(|wakers| {

@@ -114,8 +114,10 @@ pub(super) fn work(seat: SeatRef) -> Leave {
 fn step(seat: &Seat) -> Step {
     let Some(processor) = seat.held() else { return wait_for_processor(seat) };
     let scheduler = seat.scheduler();
-    if scheduler.is_closed() {
-        return shut_down_step(seat, processor);
+    if scheduler.attention.is_wanted()
+        && let Some(step) = attend(seat, processor)
+    {
+        return step;
     }
     match next(seat, processor) {
         Some(Work::Run(runnable)) => {
@@ -182,6 +184,12 @@ fn wait_for_processor(seat: &Seat) -> Step {
         Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
     }
+}
+
+/// What concerns the machine before it goes on; `None`: nothing any more.
+#[cold]
+fn attend(seat: &Seat, processor: &Processor) -> Option<Step> {
+    seat.scheduler().is_closed().then(|| shut_down_step(seat, processor))
 }
 
 /// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
