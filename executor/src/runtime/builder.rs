@@ -66,6 +66,7 @@ impl Builder {
         let config = Config {
             flavor,
             processors: 1,
+            most_processors: 1,
             time_slice: DEFAULT_TIME_SLICE,
             hand_off: true,
             forced_preemption: true,
@@ -374,7 +375,10 @@ impl Builder {
     pub fn build(&mut self) -> io::Result<Runtime> {
         let mut config = self.config.clone();
         match config.flavor {
-            Flavor::MultiThread => config.processors = self.processors()?,
+            Flavor::MultiThread => {
+                config.processors = self.processors()?;
+                config.most_processors = config.processors.max(configured_processors());
+            }
             // There is no other thread to hand a processor to.
             Flavor::CurrentThread => config.hand_off = false,
         }
@@ -402,6 +406,16 @@ impl Builder {
             }
         }
     }
+}
+
+/// How many processors the machine has, whether this process may use them or not.
+fn configured_processors() -> usize {
+    #[cfg(unix)]
+    // SAFETY: no memory is involved.
+    let configured = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
+    #[cfg(not(unix))]
+    let configured = thread::available_parallelism().map_or(1, NonZero::get);
+    usize::try_from(configured).map_or(1, |count| count.clamp(1, MOST_PROCESSORS))
 }
 
 fn workers_from_text(text: &str) -> Option<usize> {

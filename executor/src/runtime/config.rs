@@ -44,7 +44,9 @@ pub(crate) type StallHook = Arc<dyn Fn(&Stall) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) flavor: Flavor,
+    /// How many processors there are at first, and how many there can be.
     pub(crate) processors: usize,
+    pub(crate) most_processors: usize,
     pub(crate) time_slice: Duration,
     /// Whether the monitor may hand processors off. Checkpoints and `block_in_place` always do.
     pub(crate) hand_off: bool,
@@ -139,7 +141,7 @@ impl Config {
     }
 
     pub(crate) fn most_machines(&self) -> usize {
-        self.processors + MOST_HAND_OFFS
+        self.most_processors + MOST_HAND_OFFS
     }
 
     pub(crate) fn thread_builder(&self) -> thread::Builder {
