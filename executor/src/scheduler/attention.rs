@@ -10,6 +10,9 @@ pub(super) struct Attention(AtomicU8);
 /// The runtime shuts down. Stays for good.
 pub(super) const CLOSED: u8 = 1;
 
+/// A seed decides what runs next: from the start, for good.
+pub(super) const SEEDED: u8 = 8;
+
 impl Attention {
     /// Whether anything does.
     #[inline]
@@ -19,6 +22,11 @@ impl Attention {
 
     pub(super) fn is_wanted_for(&self, concern: u8) -> bool {
         self.0.load(SeqCst) & concern != 0
+    }
+
+    /// Whether anything does that a machine is not to sleep over.
+    pub(super) fn keeps_awake(&self) -> bool {
+        self.0.load(SeqCst) & !SEEDED != 0
     }
 
     pub(super) fn call_for(&self, concern: u8) {

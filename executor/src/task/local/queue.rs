@@ -118,6 +118,9 @@ impl Local {
     }
 
     fn next(&self) -> Option<Runnable> {
+        if scheduler::seeded::is_anywhere() {
+            self.draw();
+        }
         let polls = self.polls.get();
         self.polls.set(polls.wrapping_add(1));
         if polls.is_multiple_of(REMOTE_INTERVAL) {
@@ -127,6 +130,22 @@ impl Local {
             self.take_remote();
             self.pop()
         })
+    }
+
+    /// On a seeded runtime: which task is the first of the queue.
+    #[cold]
+    fn draw(&self) {
+        self.take_remote();
+        let mut queue = self.queue.borrow_mut();
+        let drawn = match queue.len() {
+            0 => None,
+            count => scheduler::seeded::draw_below(count),
+        };
+        for _ in 0..drawn.unwrap_or(0) {
+            if let Some(first) = queue.pop_front() {
+                queue.push_back(first);
+            }
+        }
     }
 
     fn pop(&self) -> Option<Runnable> {
