@@ -185,3 +185,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/port_from_tokio.md")]
 struct PortFromTokio;
+
+/// Compiles the example of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/deterministic_tests.md")]
+struct DeterministicTests;

@@ -93,6 +93,7 @@ use task::coop;
 /// The first branch that `select!` polls. Not for hand-written code.
 #[doc(hidden)]
 #[cfg(not(loom))]
+#[inline]
 #[must_use]
 pub fn first_branch(branches: u32) -> u32 {
     match scheduler::seeded::draw_below(branches as usize) {

@@ -313,7 +313,7 @@ fn two_threads_in_block_on_take_turns() {
                 runtime.block_on(async {
                     for _ in 0..50 {
                         assert!(!inside.swap(true, SeqCst));
-                        std::hint::black_box(burn(Duration::from_micros(10)));
+                        burn(Duration::from_micros(10));
                         inside.store(false, SeqCst);
                         log.note(format!("{name}"));
                         preempt::spawn(async {}).await.unwrap();

@@ -75,16 +75,18 @@ impl Builder {
     /// * Tasks run only while some thread is in `block_on`.
     /// * The clock is stopped. When nothing is ready it goes on to the next timer, so that a test of
     ///   hours takes no time; [`advance`](crate::time::advance) moves it by hand.
-    /// * When nothing is ready, no timer is set and no socket, pipe, child process or signal is waited
-    ///   for, `block_on` panics and lists the tasks that wait. That a thread of the application's own
-    ///   would have woken one is not foreseen.
+    /// * When nothing is ready, no timer is set and nothing is waited for that comes from outside (a socket
+    ///   or pipe is open, a child process, a signal or standard input is waited for), `block_on` panics and
+    ///   lists the tasks that wait. That a thread of the application's own would have woken one is not
+    ///   foreseen.
     /// * The closures of `spawn_blocking` and the operations of `fs` run on threads of their own, in
     ///   turn with all others. One that blocks for something that another task does, by other means than
     ///   [`Handle::block_on`](super::Handle::block_on), waits for ever, as does a poll that waits for a
     ///   `std::sync::Mutex` whose owner was preempted at a checkpoint: protect such a section by
     ///   `no_preempt`, or use the locks of `preempt::sync`.
     /// * What comes from outside is not in the seed's power: sockets, processes, signals, other threads,
-    ///   the system's clock, `RandomState`. Sockets do work.
+    ///   the system's clock, `RandomState`, `tokio::select!` (`preempt::select!` is). Sockets do work; a
+    ///   timer goes before an event that has not come yet.
     ///
     /// There is no monitor: nothing is handed off, interrupted or reported. `#[preempt::test(seeds = 200)]`
     /// runs a test with many seeds.

@@ -183,6 +183,12 @@ impl Background {
         self.pop_detached()
     }
 
+    /// How many are detached, also those that somebody looks at just now. For a machine that is between
+    /// polls and the only one: none is on its way.
+    pub(super) fn all_detached(&self) -> usize {
+        self.places_taken.load(Relaxed)
+    }
+
     /// The one before which `place` others were detached, among those that are.
     pub(super) fn pop_nth_detached(&self, place: usize) -> Option<Detached> {
         preempt_fiber::current()?;

@@ -582,7 +582,8 @@ impl Scheduler {
     /// How many tasks are queued.
     pub(crate) fn queued(&self) -> usize {
         let local: usize = self.processors.iter().map(|processor| processor.queue.len()).sum();
-        local + self.injector.len() + self.background.len()
+        let drawn_from = self.seeded.as_ref().map_or(0, Seeded::ready);
+        local + self.injector.len() + self.background.len() + drawn_from
     }
 }
 

@@ -47,6 +47,7 @@ use random::Random;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use turns::{GuestId, Turns};
 
 /// The environment variable that has each decision printed.
@@ -54,6 +55,10 @@ const TRACE_VARIABLE: &str = "PREEMPT_SEED_TRACE";
 
 /// So many tasks at most are listed in the message of a deadlock.
 const MOST_LISTED: usize = 100;
+
+/// How long the machine sleeps when whatever is awaited is no source of the event queue, until it looks
+/// whether it still is.
+const NAP: Duration = Duration::from_millis(10);
 
 /// Some runtime of the process has been seeded. Until then nobody looks for one.
 static ANY_SEEDED: AtomicBool = AtomicBool::new(false);
@@ -105,6 +110,11 @@ impl Seeded {
         self.draws.lock().random.hash()
     }
 
+    /// How many tasks are ready beside those in the queues.
+    pub(super) fn ready(&self) -> usize {
+        self.draws.lock().ready.len()
+    }
+
     /// Takes a blocking closure.
     pub(crate) fn add_job(&self, runnable: Runnable, at_close: AtClose) {
         self.draws.lock().jobs.push((runnable, at_close));
@@ -133,7 +143,7 @@ impl Seeded {
         let mut draws = self.draws.lock();
         draws.empty_queues(scheduler, processor);
         let background = &scheduler.background;
-        let parts = [draws.ready.len(), background.detached(), draws.jobs.len(), guests.len()];
+        let parts = [draws.ready.len(), background.all_detached(), draws.jobs.len(), guests.len()];
         let count = parts.iter().sum();
         if count == 0 {
             return None;
@@ -291,11 +301,13 @@ fn go_on_in_time(seat: &Seat, processor: &Processor, seeded: &Seeded) {
     if scheduler.timers.advance_to_next() {
         seeded.trace(format_args!("the clock goes on to the next timer"));
         seat.fire_timers();
-    } else if scheduler.netpoll.sources() > 0 || is_outside_awaited() {
+    } else if scheduler.netpoll.sources() > 0 {
         // As a searcher it looks at all queues again before it sleeps.
         let _leave = seat.start_search();
         seat.park(processor);
         let _found_or_not = seat.was_searching() && scheduler.idle.stop_search();
+    } else if is_outside_awaited() {
+        processor.parker.park_until(Some(Instant::now() + NAP));
     } else {
         seeded.turns.declare_deadlock(&seeded.describe_deadlock(scheduler));
     }
