@@ -3,7 +3,7 @@
 use crate::support::*;
 use preempt::preemptible;
 use preempt::runtime::{Builder, Runtime};
-use preempt::sync::{Mutex as AsyncMutex, mpsc};
+use preempt::sync::{Mutex as AsyncMutex, mpsc, watch};
 use preempt::task::{JoinSet, LocalSet, spawn_blocking, spawn_local, yield_now};
 use preempt::time::{Duration, Instant, sleep};
 use std::collections::HashSet;
@@ -279,6 +279,52 @@ fn tasks_of_a_local_set_follow_the_seed() {
     assert_eq!(order(4), order(4));
     let orders: HashSet<_> = (0..20).map(order).collect();
     assert!(orders.len() > 10, "{}", orders.len());
+}
+
+/// `watch` wakes those who wait in an order that it draws itself.
+#[test]
+fn the_order_in_which_tasks_are_woken_does_not_matter() {
+    let hash = |is_local: bool| {
+        within(LIMIT, move || {
+            let runtime = seeded(2);
+            let log = Log::default();
+            let watch = {
+                let log = log.clone();
+                async move {
+                    let (sender, receiver) = watch::channel(0);
+                    let tasks = [0, 1, 2, 3, 4, 5, 6, 7].map(|name| {
+                        let (mut receiver, log) = (receiver.clone(), log.clone());
+                        let task = async move {
+                            while receiver.changed().await.is_ok() {
+                                log.note(format!("{name} sees {}", *receiver.borrow_and_update()));
+                            }
+                        };
+                        if is_local { spawn_local(task) } else { preempt::spawn(task) }
+                    });
+                    for n in 1..5 {
+                        sleep(Duration::from_secs(1)).await;
+                        sender.send(n).unwrap();
+                    }
+                    drop(sender);
+                    for task in tasks {
+                        task.await.unwrap();
+                    }
+                }
+            };
+            if is_local {
+                LocalSet::new().block_on(&runtime, watch);
+            } else {
+                runtime.block_on(watch);
+            }
+            (runtime.schedule_hash(), log.take())
+        })
+    };
+    for is_local in [false, true] {
+        let expected = hash(is_local);
+        for _ in 0..20 {
+            assert_eq!(hash(is_local), expected);
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@ use preempt::runtime::{Builder, Handle};
 use preempt::sync::oneshot;
 use preempt::task::{self, JoinSet, Preemption, block_in_place, spawn_blocking, yield_now};
 use preempt::time::{Duration, Instant, advance, interval, pause, resume, sleep};
+use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
@@ -324,6 +325,42 @@ fn two_threads_in_block_on_take_turns() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(log.take().len(), 100);
     });
+}
+
+/// Hangs, as a lock of `std` is held across a checkpoint. The test below runs it in another process.
+#[test]
+#[ignore = "it hangs on purpose"]
+fn hangs() {
+    let runtime = Builder::new_seeded(0).preempt_probability(1.0).build().unwrap();
+    runtime.block_on(async {
+        let lock = Arc::new(std::sync::Mutex::new(()));
+        let tasks = [(); 2].map(|()| {
+            let lock = lock.clone();
+            preempt::spawn(async move {
+                let _guard = lock.lock().unwrap();
+                (0..20).for_each(|_| preempt::checkpoint());
+            })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_standstill_is_reported() {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runtime::hangs", "--include-ignored", "--nocapture"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let report =
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("nothing has moved")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let report = report.expect("it has ended").unwrap();
+    assert!(report.contains("seed 0") && report.contains("no_preempt"), "{report}");
 }
 
 #[preempt::test(seed = 7)]

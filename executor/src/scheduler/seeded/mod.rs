@@ -17,7 +17,8 @@
 //! One thread at a time runs code of the application or draws (`turns.rs`). So whatever is pushed to a queue
 //! is pushed by the one that runs, in the order of its program, and the list has the same elements in
 //! the same order whenever the same was drawn before; and so has the next draw. No decision looks at a
-//! real clock, an address or another thread. What breaks this comes from outside of the runtime: events,
+//! real clock, an address or another thread. Tasks are in the order in which they were spawned, whoever was
+//! woken first: `tokio::sync::watch` wakes in an order of its own, by a generator that nobody can seed. What breaks this comes from outside of the runtime: events,
 //! signals, wake-ups by other threads; and the system's refusal to make a thread, without which a
 //! poll is not detached.
 //!
@@ -75,7 +76,7 @@ pub(crate) struct Seeded {
 /// What is drawn from, and by.
 struct Draws {
     random: Random,
-    /// Tasks that are ready, taken out of the queues.
+    /// Tasks that are ready, taken out of the queues, in the order in which they were spawned.
     ready: Vec<Runnable>,
     /// Blocking closures that have not begun.
     jobs: Vec<(Runnable, AtClose)>,
@@ -132,7 +133,7 @@ impl Seeded {
         }
         let gives_way = self.draws.lock().random.chance(self.preempt_probability);
         if gives_way {
-            self.trace(format_args!("it gives way"));
+            self.trace(format_args!("{} gives way", Current));
         }
         gives_way
     }
@@ -218,7 +219,11 @@ impl Draws {
                 .or_else(|| scheduler.injector.pop())
                 .or_else(|| scheduler.background.pop_yielded())
         };
+        let before = self.ready.len();
         self.ready.extend(std::iter::from_fn(next));
+        if self.ready.len() > before {
+            self.ready.sort_by_key(|runnable| runnable.id().as_u64());
+        }
     }
 
     /// The element `at` of all lists, one behind the other.
@@ -237,7 +242,7 @@ impl Draws {
             is_here
         })?;
         Some(match part {
-            0 => Choice::Task(self.ready.swap_remove(at)),
+            0 => Choice::Task(self.ready.remove(at)),
             1 => Choice::Detached(background.pop_nth_detached(at)?),
             2 => Choice::Job(self.jobs.swap_remove(at).0),
             _ => Choice::Guest(guests[at]),
@@ -304,7 +309,7 @@ fn go_on_in_time(seat: &Seat, processor: &Processor, seeded: &Seeded) {
     } else if scheduler.netpoll.sources() > 0 {
         // As a searcher it looks at all queues again before it sleeps.
         let _leave = seat.start_search();
-        seat.park(processor);
+        seeded.turns.while_machine_sleeps(|| seat.park(processor));
         let _found_or_not = seat.was_searching() && scheduler.idle.stop_search();
     } else if is_outside_awaited() {
         processor.parker.park_until(Some(Instant::now() + NAP));
@@ -336,8 +341,8 @@ pub(super) fn at_checkpoint() -> bool {
         context::with_seat(|seat| seat.and_then(decide_here))
     };
     let Some(is_to_leave) = is_to_leave else { return false };
-    if is_to_leave {
-        detach::detach(StoppedBy::Checkpoint);
+    if is_to_leave && detach::detach(StoppedBy::Checkpoint) {
+        with_seeded(|seeded| seeded.trace(format_args!("{} goes on", Current)));
     }
     checkpoint::raise_request();
     true
@@ -395,11 +400,23 @@ impl fmt::Display for Named<'_> {
     }
 }
 
+/// What runs on this thread, as messages call it.
+struct Current;
+
+impl fmt::Display for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match context::task() {
+            Some(id) => write!(f, "task {id}"),
+            None => f.write_str("the future of `block_on`"),
+        }
+    }
+}
+
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Choice::Task(runnable) => write!(f, "{}", Named(runnable.header())),
-            Choice::Detached(_) => f.write_str("a poll goes on from a checkpoint"),
+            Choice::Detached(_) => f.write_str("a poll that gave way"),
             Choice::Job(_) => f.write_str("a blocking closure begins"),
             Choice::Guest(_) => f.write_str("a thread in `block_on` or in a blocking closure"),
         }

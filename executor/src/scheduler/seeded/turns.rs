@@ -54,6 +54,8 @@ struct State {
     beginning: Option<GuestId>,
     /// Turns that were given, and steps of the machine.
     steps: u64,
+    /// The machine waits for an event, so that it is no wonder if nothing moves.
+    machine_sleeps: bool,
     is_free: bool,
 }
 
@@ -92,6 +94,7 @@ impl Turns {
                 next_id: 0,
                 beginning: None,
                 steps: 0,
+                machine_sleeps: false,
                 is_free: false,
             }),
             changed: Condvar::new(),
@@ -107,6 +110,13 @@ impl Turns {
             let _no_limit = self.changed.wait_until(&mut state, None);
         }
         !state.is_free
+    }
+
+    /// Calls `sleep`, in which the machine waits for an event.
+    pub(super) fn while_machine_sleeps(&self, sleep: impl FnOnce()) {
+        self.state.lock().machine_sleeps = true;
+        sleep();
+        self.state.lock().machine_sleeps = false;
     }
 
     pub(super) fn is_free(&self) -> bool {
@@ -213,6 +223,7 @@ impl Turns {
                 continue;
             }
             if state.steps == seen.0
+                && !state.machine_sleeps
                 && let Some(tell) = at_standstill.take()
             {
                 drop(state);

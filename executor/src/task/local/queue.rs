@@ -132,20 +132,21 @@ impl Local {
         })
     }
 
-    /// On a seeded runtime: which task is the first of the queue.
+    /// On a seeded runtime: which task is the first of the queue. It is drawn among them in the order in
+    /// which they were spawned, as there is no telling in which some of `tokio::sync` wakes.
     #[cold]
     fn draw(&self) {
         self.take_remote();
         let mut queue = self.queue.borrow_mut();
-        let drawn = match queue.len() {
-            0 => None,
-            count => scheduler::seeded::draw_below(count),
-        };
-        for _ in 0..drawn.unwrap_or(0) {
-            if let Some(first) = queue.pop_front() {
-                queue.push_back(first);
-            }
+        let count = queue.len();
+        if count == 0 {
+            return;
         }
+        let Some(drawn) = scheduler::seeded::draw_below(count) else { return };
+        let mut all: Vec<Runnable> = std::iter::from_fn(|| queue.pop_front()).collect();
+        all.sort_by_key(|runnable| runnable.id().as_u64());
+        all.rotate_left(drawn);
+        all.into_iter().for_each(|runnable| queue.push_back(runnable));
     }
 
     fn pop(&self) -> Option<Runnable> {
