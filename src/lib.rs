@@ -75,7 +75,7 @@ pub use preempt_executor::{fs, io, net, runtime, spawn, task_local, time, trace}
 #[cfg(unix)]
 pub use preempt_executor::{process, signal};
 pub use preempt_macros::{main, preemptible, test};
-pub use tokio::{join, pin, select, try_join};
+pub use tokio::{join, pin, try_join};
 
 pub mod sync;
 
@@ -135,8 +135,46 @@ pub mod task {
     pub use preempt_executor::{block_in_place, spawn, spawn_blocking};
 }
 
+/// Waits for several futures at once, and goes on with the first that is ready: `tokio::select!`, with
+/// all that it knows (`biased;`, `, if ..`, `else`).
+///
+/// Which branch is polled first is drawn; on a seeded runtime
+/// ([`Builder::new_seeded`](runtime::Builder::new_seeded)) by the seed, which `tokio::select!` itself does
+/// not know.
+///
+/// ```
+/// use preempt::time::{Duration, sleep};
+///
+/// # #[preempt::main(worker_threads = 1)]
+/// # async fn main() {
+/// let first = preempt::select! {
+///     () = sleep(Duration::from_millis(1)) => "short",
+///     () = sleep(Duration::from_secs(60)) => "long",
+/// };
+/// assert_eq!(first, "short");
+/// # }
+/// ```
+#[macro_export]
+macro_rules! select {
+    // What `tokio::select!` makes of its branches, with another draw.
+    ($pattern:pat = $($branches:tt)*) => {
+        $crate::__private::tokio::select!(
+            @{ start={ $crate::__private::first_branch(BRANCHES) }; () } $pattern = $($branches)*
+        )
+    };
+    ($($other:tt)*) => {
+        $crate::__private::tokio::select!($($other)*)
+    };
+}
+
+/// What the macros write calls of.
 #[doc(hidden)]
-pub use preempt_checkpoint::__private;
+pub mod __private {
+    pub use preempt_checkpoint::__private::*;
+    pub use preempt_executor::first_branch;
+    pub use preempt_executor::runtime::seeds;
+    pub use tokio;
+}
 
 /// Compiles the example of the README.
 #[cfg(doctest)]
@@ -147,3 +185,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/port_from_tokio.md")]
 struct PortFromTokio;
+
+/// Compiles the example of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/deterministic_tests.md")]
+struct DeterministicTests;

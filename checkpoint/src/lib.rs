@@ -59,7 +59,7 @@ pub mod __private {
 /// instead of suspending it; `#[preemptible]` writes the right one of the two.
 #[inline(always)]
 pub fn checkpoint() {
-    if preempt_requested() {
+    if local::with(|local| local.is_requested()) {
         call_hook_for_check();
     }
 }
@@ -69,7 +69,14 @@ pub fn checkpoint() {
 #[inline(always)]
 #[must_use]
 pub fn preempt_requested() -> bool {
-    local::with(|local| local.is_requested())
+    local::with(|local| local.is_requested()) && is_meant()
+}
+
+/// Whether the poll is to give way here, where the runtime decides that anew at each place.
+#[cold]
+#[inline(never)]
+fn is_meant() -> bool {
+    local::with(|local| local.chooser()).is_none_or(|choose| choose())
 }
 
 /// Runs `section` without being suspended: neither a checkpoint nor a signal stops it.
@@ -214,6 +221,26 @@ mod tests {
                 assert_eq!(CALLS.get(), 0);
             });
             assert_eq!(CALLS.get(), 1);
+        });
+    }
+
+    fn never() -> bool {
+        CALLS.set(CALLS.get() + 1);
+        false
+    }
+
+    #[test]
+    fn a_chooser_is_asked_only_while_the_flag_is_raised() {
+        on_a_new_thread(|| {
+            runtime::set_chooser(Some(never));
+            assert!(!preempt_requested());
+            assert_eq!(CALLS.get(), 0);
+            runtime::raise_request();
+            assert!(!preempt_requested());
+            assert_eq!(CALLS.get(), 1);
+            assert!(runtime::is_request_raised(), "what the chooser says is no end of the request");
+            runtime::uninstall();
+            assert!(!runtime::has_chooser());
         });
     }
 

@@ -1,10 +1,10 @@
 //! What a checkpoint looks at: one [`Local`] per thread (feature `std`) or one for the program.
 //!
-//! Only the owning thread touches `depth`, `hook` and `allocated`; `requested` may be raised by any
+//! Only the owning thread touches `depth`, `hook`, `chooser` and `allocated`; `requested` may be raised by any
 //! thread. Everything is atomic with relaxed ordering: the flag carries no data, and a signal handler on
 //! the same thread may read all of it.
 
-use crate::runtime::Hook;
+use crate::runtime::{Chooser, Hook};
 use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, compiler_fence,
 };
@@ -17,6 +17,8 @@ pub(crate) struct Local {
     depth: AtomicU32,
     /// A [`Hook`] as a pointer, null if there is none.
     hook: AtomicPtr<()>,
+    /// A [`Chooser`] as a pointer, null if there is none.
+    chooser: AtomicPtr<()>,
     /// `alloc::NoPreempt` has allocated. Here and not in one flag for all: every allocation sets it.
     allocated: AtomicBool,
 }
@@ -27,6 +29,7 @@ impl Local {
             requested: AtomicBool::new(false),
             depth: AtomicU32::new(0),
             hook: AtomicPtr::new(core::ptr::null_mut()),
+            chooser: AtomicPtr::new(core::ptr::null_mut()),
             allocated: AtomicBool::new(false),
         }
     }
@@ -75,6 +78,27 @@ impl Local {
 
     pub(crate) fn clear_hook(&self) {
         self.hook.store(core::ptr::null_mut(), Relaxed);
+    }
+
+    pub(crate) fn set_chooser(&self, chooser: Option<Chooser>) {
+        let chooser = chooser.map_or(core::ptr::null_mut(), |chooser| chooser as *mut ());
+        self.chooser.store(chooser, Relaxed);
+    }
+
+    /// Whether requests stand until the chooser has been asked.
+    pub(crate) fn has_chooser(&self) -> bool {
+        !self.chooser.load(Relaxed).is_null()
+    }
+
+    #[allow(unsafe_code, reason = "turns the stored pointer back into the function it was")]
+    pub(crate) fn chooser(&self) -> Option<Chooser> {
+        let chooser = self.chooser.load(Relaxed);
+        if chooser.is_null() {
+            return None;
+        }
+        // SAFETY: `set_chooser` is the only place that stores a non-null pointer, and it stores a
+        // `Chooser`.
+        Some(unsafe { core::mem::transmute::<*mut (), Chooser>(chooser) })
     }
 
     /// The hook, unless a `no_preempt` section is open.

@@ -11,6 +11,9 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// The function that a checkpoint calls when a request is pending.
 pub type Hook = fn();
 
+/// The function that says whether a poll is to give way where it has come to, see [`set_chooser`].
+pub type Chooser = fn() -> bool;
+
 /// Makes checkpoints on this thread call `hook` while a request is pending and no `no_preempt`
 /// section is open. The hook should end the request with [`clear_request`].
 pub fn install(hook: Hook) {
@@ -19,10 +22,36 @@ pub fn install(hook: Hook) {
     local::with(|local| local.set_hook(hook));
 }
 
-/// Undoes [`install`] and drops a pending request.
+/// For a runtime that decides anew at each place where a poll may give way, as one for tests does: it
+/// keeps the flag raised ([`raise_request`]). [`preempt_requested`](crate::preempt_requested) then
+/// returns what `chooser` says; [`checkpoint`](crate::checkpoint) calls the hook as ever, which decides
+/// for itself. Meanwhile loops have checks at places that do not depend on time.
+pub fn set_chooser(chooser: Option<Chooser>) {
+    local::with(|local| local.set_chooser(chooser));
+}
+
+/// Whether this thread has a [`Chooser`].
+#[must_use]
+pub fn has_chooser() -> bool {
+    local::with(|local| local.has_chooser())
+}
+
+/// Undoes [`install`] and [`set_chooser`] and drops a pending request.
 pub fn uninstall() {
     local::with(|local| local.clear_hook());
+    set_chooser(None);
     clear_request();
+}
+
+/// Raises this thread's own flag.
+pub fn raise_request() {
+    local::with(|local| local.flag().store(true, Relaxed));
+}
+
+/// Whether this thread's flag is raised. No chooser is asked.
+#[must_use]
+pub fn is_request_raised() -> bool {
+    local::with(|local| local.is_requested())
 }
 
 /// Takes back a request on this thread.

@@ -3,8 +3,11 @@
 //! Each such loop has a [`Stride`] of its own, in a static. A loop that gets as far as the end of
 //! a second strip has timed one, and adapts the stride so that the next takes about 2 us. Loops
 //! that end within a strip never read the clock.
+//!
+//! Where a runtime decides at each check whether the poll gives way (`runtime::set_chooser`), time has no say:
+//! there every strip has [`DECIDED`] iterations, and nothing is learned.
 
-use crate::{call_hook_for_check, preempt_requested};
+use crate::{call_hook_for_check, local};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Ticks of the time-stamp counter, which counts 1 to 5 in a nanosecond: what a strip should take.
@@ -15,6 +18,9 @@ const GOAL: u64 = 6_000;
 
 /// Iterations that vectors of every width divide.
 const VECTORS: u32 = 64;
+
+/// The strips of a poll whose every check is a decision.
+const DECIDED: usize = 1;
 
 /// The stride of one loop, for all its executions.
 #[derive(Debug)]
@@ -36,6 +42,10 @@ impl Stride {
     #[inline(always)]
     #[must_use]
     pub fn get(&self) -> usize {
+        // The flag is that of the check, which is near; while it is down nothing else is looked at.
+        if local::with(|local| local.is_requested()) && is_decided() {
+            return DECIDED;
+        }
         self.iterations.load(Relaxed) as usize
     }
 
@@ -51,7 +61,7 @@ impl Stride {
                 self.adapt(took);
             }
         }
-        if preempt_requested() {
+        if local::with(|local| local.is_requested()) {
             call_hook_for_check();
             // How long it was suspended says nothing about the loop.
             return ticks();
@@ -63,6 +73,9 @@ impl Stride {
     #[cold]
     #[inline(never)]
     fn adapt(&self, took: u64) {
+        if is_decided() {
+            return;
+        }
         let stride = self.iterations.load(Relaxed);
         let next = if took < SHORT {
             stride.saturating_mul(2)
@@ -76,6 +89,12 @@ impl Stride {
             self.iterations.store(next, Relaxed);
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn is_decided() -> bool {
+    local::with(|local| local.has_chooser())
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -96,6 +115,7 @@ fn ticks() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime;
 
     #[test]
     fn short_strips_grow_and_long_ones_shrink_in_proportion() {
@@ -115,6 +135,18 @@ mod tests {
             stride.adapt(0);
         }
         assert_eq!(stride.get(), 1024);
+    }
+
+    #[test]
+    fn where_checks_are_decisions_strips_do_not_depend_on_time() {
+        let stride = Stride::new(16, 1024);
+        runtime::set_chooser(Some(|| false));
+        assert_eq!(stride.get(), 16, "the flag is down");
+        runtime::raise_request();
+        stride.adapt(0);
+        assert_eq!(stride.get(), DECIDED);
+        runtime::uninstall();
+        assert_eq!(stride.get(), 16, "nothing was learned");
     }
 
     #[test]

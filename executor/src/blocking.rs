@@ -6,7 +6,7 @@ use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::scheduler::Scheduler;
-use crate::sync::{Condvar, Critical, Mutex};
+use crate::sync::{Condvar, Critical, Guard, Mutex};
 use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use crate::trace;
 use std::collections::VecDeque;
@@ -15,6 +15,7 @@ use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -131,12 +132,36 @@ impl BlockingPool {
     /// # Errors
     /// When there is no thread, and the system makes none. Nothing is queued then.
     fn push(&self, runnable: Runnable, at_close: AtClose, handle: &Handle) -> io::Result<()> {
-        let mut inner = self.inner.lock();
+        let inner = self.inner.lock();
         if inner.closed {
             drop(inner);
             runnable.shut_down();
             return Ok(());
         }
+        if let Some(seeded) = &handle.scheduler().seeded {
+            seeded.add_job(runnable, at_close);
+            drop(inner);
+            handle.scheduler().unpark(0);
+            return Ok(());
+        }
+        self.enqueue(inner, runnable, at_close, handle)
+    }
+
+    /// Has a thread begin a job of a seeded runtime, whose turn has come.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(crate) fn begin(&self, runnable: Runnable, handle: &Handle) -> io::Result<()> {
+        self.enqueue(self.inner.lock(), runnable, AtClose::Run, handle)
+    }
+
+    fn enqueue(
+        &self,
+        mut inner: Guard<'_, Inner>,
+        runnable: Runnable,
+        at_close: AtClose,
+        handle: &Handle,
+    ) -> io::Result<()> {
         inner.queue.push_back((runnable, at_close));
         if inner.idle >= inner.queue.len() {
             // Who is woken takes the lock first.
@@ -185,9 +210,12 @@ impl BlockingPool {
     }
 
     /// The life of a thread of the pool.
-    fn work(&self, scheduler: &Scheduler) {
+    fn work(&self, scheduler: &Arc<Scheduler>) {
         while let Some(runnable) = self.next() {
-            trace::run_blocking(scheduler, runnable);
+            match &scheduler.seeded {
+                Some(seeded) => seeded.run_job(scheduler, runnable),
+                None => trace::run_blocking(scheduler, runnable),
+            }
         }
     }
 

@@ -14,7 +14,7 @@
 
 use crate::preempt;
 use crate::runtime::{Config, Handle};
-use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint};
+use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint, seeded};
 use crate::sync::Critical;
 use crate::task::{Id, Preemption, TaskHeader};
 use preempt_checkpoint::runtime as checkpoint;
@@ -79,6 +79,9 @@ pub(crate) struct Seated {
 /// Makes `seat` the thread's seat. The guard must go before the seat moves or goes.
 pub(crate) fn sit(seat: &Seat) -> Seated {
     checkpoint::install(on_checkpoint);
+    if seat.scheduler().seeded.is_some() {
+        checkpoint::set_chooser(Some(seeded::choose));
+    }
     seat.machine().note_place();
     Seated {
         previous_seat: SEAT.replace(seat),

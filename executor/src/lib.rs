@@ -90,6 +90,18 @@ pub use spawn::{spawn, spawn_blocking};
 #[cfg(not(loom))]
 use task::coop;
 
+/// The first branch that `select!` polls. Not for hand-written code.
+#[doc(hidden)]
+#[cfg(not(loom))]
+#[inline]
+#[must_use]
+pub fn first_branch(branches: u32) -> u32 {
+    match scheduler::seeded::draw_below(branches as usize) {
+        Some(drawn) => drawn as u32,
+        None => tokio::macros::support::thread_rng_n(branches),
+    }
+}
+
 #[cfg(not(loom))]
 mod spawn {
     use crate::runtime::Handle;

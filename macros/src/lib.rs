@@ -198,6 +198,30 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Takes the options of [`macro@main`]; the default flavor is `"current_thread"`, so
 /// `worker_threads` needs `flavor = "multi_thread"` beside it.
+///
+/// # Tests that follow from a seed
+///
+/// * `seed = 7`: the test runs on the runtime of `Builder::new_seeded(7)`, in which one thing runs at a
+///   time, in an order that follows from the seed, by a stopped clock.
+/// * `seeds = 200`: it runs 200 times, each time on a fresh runtime, with the seeds 0 to 199, until it
+///   fails.
+///
+/// A test that fails prints `seed 17 failed: replay with PREEMPT_SEED=17`. Environment variables:
+/// `PREEMPT_SEED=17` has all such tests run with that seed only, `PREEMPT_SEEDS=5000` has those with
+/// `seeds` run with as many, and `PREEMPT_SEED_TRACE=1` shows on standard error what is drawn. These
+/// options go with `crate` only.
+///
+/// ```ignore
+/// #[preempt::test(seeds = 200)]
+/// async fn nothing_is_lost() {
+///     let total = Arc::new(AtomicU32::new(0));
+///     let tasks = [(); 2].map(|()| preempt::spawn(add_one(total.clone())));
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+///     assert_eq!(total.load(SeqCst), 2);
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     entry_point::expand(EntryPoint::Test, args.into(), item.into()).into()

@@ -6,6 +6,8 @@
 use crate::error::Errors;
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
+use std::fmt::Display;
+use std::str::FromStr;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -48,7 +50,7 @@ impl Setting {
     }
 
     /// An integer, and where it stands.
-    pub(crate) fn integer(&self) -> Result<(usize, Span)> {
+    pub(crate) fn integer<N: FromStr<Err: Display>>(&self) -> Result<(N, Span)> {
         match self.value("an integer")? {
             Expr::Lit(ExprLit { lit: Lit::Int(value), .. }) => {
                 Ok((value.base10_parse()?, value.span()))

@@ -18,6 +18,7 @@ mod stdout;
 pub use crate::netpoll::interest::Interest;
 pub use crate::netpoll::ready::Ready;
 
+pub(crate) use stdin::is_stdin_awaited;
 pub use stdin::{Stdin, stdin};
 pub use stdout::{Stderr, Stdout, stderr, stdout};
 

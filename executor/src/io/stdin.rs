@@ -78,6 +78,11 @@ impl State {
     }
 }
 
+/// Whether anybody in the process waits for input.
+pub(crate) fn is_stdin_awaited() -> bool {
+    !SHARED.state.lock().waiting.is_empty()
+}
+
 /// The life of the thread. It has none of the runtime's thread-locals, and ends with the process.
 fn serve() {
     loop {

@@ -1,6 +1,7 @@
 //! Running one future on the calling thread, which runs nothing else.
 
 use crate::coop;
+use crate::scheduler::Scheduler;
 use crate::scheduler::parker::Parker;
 use std::future::Future;
 use std::pin::pin;
@@ -26,7 +27,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// The only place that makes such wakers, so that they have one table of functions, whose address
 /// tells them from others.
 #[inline(never)]
-pub(super) fn waker(sleeper: &Arc<Sleeper>) -> Waker {
+pub(crate) fn waker(sleeper: &Arc<Sleeper>) -> Waker {
     Waker::from(sleeper.clone())
 }
 
@@ -45,19 +46,31 @@ pub(crate) fn is_block_on_waker(candidate: &Waker) -> bool {
 }
 
 /// The thread as something to be woken.
-pub(super) struct Sleeper {
-    pub(super) parker: Parker,
+pub(crate) struct Sleeper {
+    pub(crate) parker: Parker,
     /// The future was woken; for a thread that is unparked for other reasons as well.
     woken: AtomicBool,
+    /// The seeded runtime whose only machine gives the thread its turns.
+    seeded: Option<Arc<Scheduler>>,
 }
 
 impl Sleeper {
     pub(super) fn new() -> Self {
-        Sleeper { parker: Parker::new(), woken: AtomicBool::new(true) }
+        Sleeper { parker: Parker::new(), woken: AtomicBool::new(true), seeded: None }
+    }
+
+    /// For a thread that takes turns with the machine of a seeded runtime.
+    pub(crate) fn of_seeded(scheduler: &Arc<Scheduler>) -> Self {
+        Sleeper { seeded: Some(scheduler.clone()), ..Self::new() }
+    }
+
+    /// Whether [`take_wake`](Self::take_wake) would find a wake-up.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken.load(SeqCst)
     }
 
     /// Whether the future is to be polled. True at first, then once after each wake-up.
-    pub(super) fn take_wake(&self) -> bool {
+    pub(crate) fn take_wake(&self) -> bool {
         self.woken.swap(false, SeqCst)
     }
 }
@@ -70,5 +83,8 @@ impl Wake for Sleeper {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, SeqCst);
         let _done = self.parker.unpark();
+        if let Some(scheduler) = &self.seeded {
+            scheduler.unpark(0);
+        }
     }
 }

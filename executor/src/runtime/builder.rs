@@ -2,7 +2,7 @@
 
 use super::DebugEndpoint;
 use super::Runtime;
-use super::config::{Config, Flavor};
+use super::config::{Config, Flavor, SeedSettings};
 use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
 use crate::scheduler::idle::MOST_PROCESSORS;
@@ -29,6 +29,8 @@ const DEFAULT_SIGNAL: i32 = 0;
 const SLICES_OF_A_STALL: u32 = 10;
 
 const MOST_DETACHED: usize = 16_384;
+
+const DEFAULT_PREEMPT_PROBABILITY: f64 = 0.25;
 
 const DEFAULT_TRACE_BYTES: usize = 1024 * 1024;
 const MOST_TRACE_BYTES: usize = 1024 * 1024 * 1024;
@@ -62,6 +64,80 @@ impl Builder {
         Self::new(Flavor::CurrentThread)
     }
 
+    /// A runtime for tests, in which everything that happens follows from `seed`.
+    ///
+    /// One thing runs at a time: a poll of a task, of the future of `block_on`, or the closure of
+    /// `spawn_blocking`. What is next is drawn among all that is ready, and at each checkpoint and each
+    /// await in annotated code it is drawn whether the poll is preempted there. Another seed is another
+    /// schedule; the same seed is the same schedule, in each run of the same program, also on a busy
+    /// machine. [`Runtime::schedule_hash`] tells whether two runs went the same way.
+    ///
+    /// * Tasks run only while some thread is in `block_on`.
+    /// * The clock is stopped. When nothing is ready it goes on to the next timer, so that a test of
+    ///   hours takes no time; [`advance`](crate::time::advance) moves it by hand.
+    /// * When nothing is ready, no timer is set and nothing is waited for that comes from outside (a socket
+    ///   or pipe is open, a child process, a signal or standard input is waited for), `block_on` panics and
+    ///   lists the tasks that wait. That a thread of the application's own would have woken one is not
+    ///   foreseen.
+    /// * The closures of `spawn_blocking` and the operations of `fs` run on threads of their own, in
+    ///   turn with all others. One that blocks for something that another task does, by other means than
+    ///   [`Handle::block_on`](super::Handle::block_on), waits for ever, as does a poll that waits for a
+    ///   `std::sync::Mutex` whose owner was preempted at a checkpoint: protect such a section by
+    ///   `no_preempt`, or use the locks of `preempt::sync`.
+    /// * What comes from outside is not in the seed's power: sockets, processes, signals, other threads,
+    ///   the system's clock, `RandomState`, `tokio::select!` (`preempt::select!` is). Sockets do work; a
+    ///   timer goes before an event that has not come yet.
+    ///
+    /// There is no monitor: nothing is handed off, interrupted or reported. `#[preempt::test(seeds = 200)]`
+    /// runs a test with many seeds.
+    ///
+    /// ```
+    /// use preempt_executor::runtime::Builder;
+    ///
+    /// let hash_of = |seed| {
+    ///     let runtime = Builder::new_seeded(seed).build().unwrap();
+    ///     runtime.block_on(async {
+    ///         let tasks = [1, 2, 3].map(|n| preempt_executor::spawn(async move { n }));
+    ///         for task in tasks {
+    ///             task.await.unwrap();
+    ///         }
+    ///     });
+    ///     runtime.schedule_hash()
+    /// };
+    /// assert_eq!(hash_of(7), hash_of(7));
+    /// ```
+    #[must_use]
+    pub fn new_seeded(seed: u64) -> Builder {
+        let mut builder = Self::new(Flavor::MultiThread);
+        builder.workers = Some(1);
+        builder.stall_report = false;
+        let config = &mut builder.config;
+        config.hand_off = false;
+        config.forced_preemption = false;
+        config.preempt_on_wake = false;
+        config.seeded =
+            Some(SeedSettings { seed, preempt_probability: DEFAULT_PREEMPT_PROBABILITY });
+        builder
+    }
+
+    /// How likely a poll of a seeded runtime is preempted at a checkpoint. The default is 0.25; with 0
+    /// polls end at their awaits only, with 1 at each checkpoint.
+    ///
+    /// # Panics
+    /// If it is not 0 to 1, or the runtime is not a seeded one.
+    #[track_caller]
+    pub fn preempt_probability(&mut self, probability: f64) -> &mut Self {
+        assert!(
+            (0.0..=1.0).contains(&probability),
+            "`preempt_probability` must be 0 to 1, not {probability}"
+        );
+        let Some(seeded) = &mut self.config.seeded else {
+            panic!("`preempt_probability` is for seeded runtimes: use `Builder::new_seeded`")
+        };
+        seeded.preempt_probability = probability;
+        self
+    }
+
     fn new(flavor: Flavor) -> Builder {
         let config = Config {
             flavor,
@@ -91,6 +167,7 @@ impl Builder {
             trace_on_stall: None,
             debug_endpoint: None,
             start_paused: false,
+            seeded: None,
         };
         Builder { config, workers: None, stall_report: true }
     }
@@ -99,9 +176,13 @@ impl Builder {
     /// has more threads than that while polls go on without a processor.
     ///
     /// # Panics
-    /// If it is zero or more than 32,768.
+    /// If it is zero or more than 32,768, or not one for a seeded runtime.
     #[track_caller]
     pub fn worker_threads(&mut self, count: usize) -> &mut Self {
+        assert!(
+            count == 1 || self.config.seeded.is_none(),
+            "`worker_threads`: in a seeded runtime one thing runs at a time; remove the call"
+        );
         assert!(
             (1..=MOST_PROCESSORS).contains(&count),
             "`worker_threads` must be 1 to {MOST_PROCESSORS}, not {count}; leave the call out to \
@@ -342,9 +423,13 @@ impl Builder {
     /// default is `false`.
     ///
     /// # Panics
-    /// If it is switched on for a multi-threaded runtime.
+    /// If it is switched on for a multi-threaded runtime, or off for a seeded one.
     #[track_caller]
     pub fn start_paused(&mut self, on: bool) -> &mut Self {
+        if self.config.seeded.is_some() {
+            assert!(on, "`start_paused`: the clock of a seeded runtime is always stopped");
+            return self;
+        }
         assert!(
             !on || self.config.flavor == Flavor::CurrentThread,
             "`start_paused`: only the clock of a current-thread runtime can be stopped"
@@ -377,13 +462,21 @@ impl Builder {
         match config.flavor {
             Flavor::MultiThread => {
                 config.processors = self.processors()?;
-                config.most_processors = config.processors.max(configured_processors());
+                let most = if config.seeded.is_some() { 1 } else { configured_processors() };
+                config.most_processors = config.processors.max(most);
             }
             // There is no other thread to hand a processor to.
             Flavor::CurrentThread => config.hand_off = false,
         }
         let threshold = config.stall_threshold.unwrap_or(config.time_slice * SLICES_OF_A_STALL);
         config.stall_threshold = self.stall_report.then_some(threshold);
+        if config.seeded.is_some() {
+            // Whatever was set: all of these act by the system's clock.
+            config.hand_off = false;
+            config.forced_preemption = false;
+            config.preempt_on_wake = false;
+            config.stall_threshold = None;
+        }
         Runtime::start(config)
     }
 

@@ -79,6 +79,16 @@ pub(crate) struct Config {
     pub(crate) debug_endpoint: Option<EndpointSetting>,
     /// The clock is stopped from the start.
     pub(crate) start_paused: bool,
+    /// What decides the order of everything, on a runtime for tests.
+    pub(crate) seeded: Option<SeedSettings>,
+}
+
+/// The settings of a seeded runtime.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeedSettings {
+    pub(crate) seed: u64,
+    /// How likely a poll is preempted at a checkpoint, 0 to 1.
+    pub(crate) preempt_probability: f64,
 }
 
 impl Config {

@@ -5,7 +5,7 @@ use super::{DebugEndpoint, DebugServer, Id, RuntimeMetrics, block_on};
 use crate::blocking;
 use crate::context;
 use crate::observe::{Profile, TaskDump};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, seeded};
 use crate::task::JoinHandle;
 use crate::trace::{BlockOn, Tracer};
 use std::fmt;
@@ -93,7 +93,16 @@ impl Handle {
         let _entered = self.enter();
         let _blocking = context::enter_block_on();
         let _traced = BlockOn::begin(&self.scheduler);
+        if self.scheduler.seeded.is_some() {
+            return seeded::block_on(&self.scheduler, future);
+        }
         block_on::block_on(future)
+    }
+
+    /// As [`Runtime::schedule_hash`](super::Runtime::schedule_hash).
+    #[must_use]
+    pub fn schedule_hash(&self) -> Option<u64> {
+        self.scheduler.seeded.as_ref().map(|seeded| seeded.hash())
     }
 
     /// Makes this the runtime of the thread's context until the guard goes.
@@ -124,7 +133,7 @@ impl Handle {
     /// tasks: a poll that goes on is asked to give way, as if somebody waited. No task is lost.
     ///
     /// # Errors
-    /// When the number is out of range, on a current-thread runtime, after shutdown; and when the
+    /// When the number is out of range, on a current-thread or seeded runtime, after shutdown; and when the
     /// operating system makes no thread for another processor, in which case there are as many as it has
     /// made.
     pub fn set_processors(&self, count: usize) -> io::Result<()> {

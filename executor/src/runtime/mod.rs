@@ -6,6 +6,8 @@ mod config;
 mod current_thread;
 mod handle;
 mod id;
+#[doc(hidden)]
+pub mod seeds;
 
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
@@ -15,9 +17,9 @@ pub use crate::observe::{
     DumpedTask, Frame, Origin, Outcome, Profile, ProfileKind, ProfileSample, Stall, TaskDump,
     TaskState,
 };
-pub(crate) use block_on::{block_on, is_block_on_waker};
+pub(crate) use block_on::{Sleeper, block_on, is_block_on_waker, waker};
 pub use builder::Builder;
-pub(crate) use config::{Config, Flavor};
+pub(crate) use config::{Config, Flavor, SeedSettings};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;
 pub use preempt_fiber::Backend;
@@ -28,7 +30,7 @@ use crate::debug;
 use crate::metrics::SchedTrace;
 #[cfg(unix)]
 use crate::observe::DumpOnQuit;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, seeded};
 use crate::task::JoinHandle;
 use crate::trace::{self, BlockOn};
 use current_thread::CurrentThread;
@@ -58,7 +60,8 @@ const PATIENCE_AT_DROP: Duration = Duration::from_secs(1);
 pub struct Runtime {
     handle: Handle,
     driver: Driver,
-    monitor: Mutex<Option<thread::JoinHandle<()>>>,
+    /// `None`: it was shut down. `Some(None)`: a seeded runtime, which has no monitor.
+    monitor: Mutex<Option<Option<thread::JoinHandle<()>>>>,
     debug_server: Option<DebugServer>,
     /// Ends when this is dropped.
     #[cfg(unix)]
@@ -97,11 +100,11 @@ impl Runtime {
             Flavor::CurrentThread => Driver::CurrentThread(CurrentThread::new(&scheduler)),
             Flavor::MultiThread => Driver::MultiThread,
         };
-        let monitor = monitor.start(
-            scheduler.clone(),
-            limits,
-            crate::scheduler::os_thread::prepare_monitor,
-        )?;
+        let start_monitor = || {
+            let prepare = crate::scheduler::os_thread::prepare_monitor;
+            monitor.start(scheduler.clone(), limits, prepare)
+        };
+        let monitor = if scheduler.seeded.is_some() { None } else { Some(start_monitor()?) };
         let debug = debug::settings();
         let mut runtime = Runtime {
             debug_server: None,
@@ -165,12 +168,23 @@ impl Runtime {
         let _entered = self.enter();
         let _blocking = context::enter_block_on();
         match &self.driver {
+            Driver::MultiThread if self.handle.scheduler().seeded.is_some() => {
+                let _traced = BlockOn::begin(self.handle.scheduler());
+                seeded::block_on(self.handle.scheduler(), future)
+            }
             Driver::MultiThread => {
                 let _traced = BlockOn::begin(self.handle.scheduler());
                 block_on::block_on(future)
             }
             Driver::CurrentThread(driver) => driver.block_on(future),
         }
+    }
+
+    /// What a seeded runtime has decided until now, as a number: two runs with the same number went the
+    /// same way. `None` on other runtimes. See [`Builder::new_seeded`].
+    #[must_use]
+    pub fn schedule_hash(&self) -> Option<u64> {
+        self.handle.schedule_hash()
     }
 
     /// Makes this the runtime of the thread's context until the guard goes: `spawn` and timers
@@ -221,7 +235,7 @@ impl Runtime {
         if scheduler.machines.wait_until_gone(polls_until) {
             scheduler.finish();
             // It waits for nobody, and does not panic: no user code runs on it.
-            drop(monitor.join());
+            drop(monitor.map(thread::JoinHandle::join));
         }
         scheduler.blocking.wait_until_gone(blocking_until);
     }

@@ -11,6 +11,8 @@ pub(super) struct Attention(AtomicU8);
 pub(super) const CLOSED: u8 = 1;
 /// There are to be fewer processors than there are.
 pub(super) const RESIZING: u8 = 4;
+/// A seed decides what runs next: from the start, for good.
+pub(super) const SEEDED: u8 = 8;
 
 impl Attention {
     /// Whether anything does.
@@ -21,6 +23,11 @@ impl Attention {
 
     pub(super) fn is_wanted_for(&self, concern: u8) -> bool {
         self.0.load(SeqCst) & concern != 0
+    }
+
+    /// Whether anything does that a machine is not to sleep over.
+    pub(super) fn keeps_awake(&self) -> bool {
+        self.0.load(SeqCst) & !SEEDED != 0
     }
 
     pub(super) fn call_for(&self, concern: u8) {

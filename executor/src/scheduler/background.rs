@@ -193,6 +193,31 @@ impl Background {
         self.pop_detached()
     }
 
+    /// How many are detached, also those that somebody looks at just now. For a machine that is between
+    /// polls and the only one: none is on its way.
+    pub(super) fn all_detached(&self) -> usize {
+        self.places_taken.load(Relaxed)
+    }
+
+    /// The one before which `place` others were detached, among those that are.
+    pub(super) fn pop_nth_detached(&self, place: usize) -> Option<Detached> {
+        preempt_fiber::current()?;
+        let _nobody_inspects = self.inspection.lock();
+        let mut found = None;
+        for now in 0..self.detached.len() {
+            let detached = self.detached.pop()?;
+            if now == place {
+                found = Some(detached);
+            } else if self.detached.push(detached).is_err() {
+                unreachable!("each detached poll has taken a place");
+            }
+        }
+        if found.is_some() {
+            self.give_place_back();
+        }
+        found
+    }
+
     /// Looks at all that are detached, one after the other; each is missing from the queue while it is
     /// looked at. For a thread that is not a machine; `look` waits for nobody.
     pub(super) fn inspect_detached(&self, mut look: impl FnMut(&Detached)) {

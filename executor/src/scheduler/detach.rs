@@ -16,6 +16,7 @@
 
 use super::Scheduler;
 use super::seat::Seat;
+use super::seeded;
 use super::worker::{self, SeatRef};
 use crate::context;
 use crate::observe;
@@ -132,6 +133,9 @@ fn prepare(seat: &Seat, stopped_by: StoppedBy) -> Option<Departure> {
 /// The hook of a checkpoint that found this thread's flag raised: the poll is set aside, or at
 /// least goes on without its processor.
 pub(crate) fn on_checkpoint() {
+    if seeded::at_checkpoint() {
+        return;
+    }
     if detach(StoppedBy::Checkpoint) {
         return;
     }

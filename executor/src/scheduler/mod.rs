@@ -24,6 +24,7 @@ pub(crate) mod parker;
 mod queue;
 mod resize;
 mod seat;
+pub(crate) mod seeded;
 mod waking;
 pub(crate) mod worker;
 
@@ -46,7 +47,7 @@ use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, Ta
 use crate::time::Timers;
 use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
-use attention::{Attention, CLOSED};
+use attention::{Attention, CLOSED, SEEDED};
 use background::Background;
 use detach::Detached;
 use idle::Idle;
@@ -57,6 +58,7 @@ use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::{Kicked, Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
 use resize::Size;
+use seeded::Seeded;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
@@ -166,6 +168,8 @@ pub(crate) struct Scheduler {
     pub(crate) trace_of_panic: TraceOnce,
     pub(crate) trace_of_stall: TraceOnce,
     pub(crate) waits: Waits,
+    /// `Some`: a seed decides what runs next.
+    pub(crate) seeded: Option<Seeded>,
     attention: Attention,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
@@ -205,6 +209,7 @@ impl Scheduler {
             trace_of_panic: TraceOnce::new(config.trace_on_panic.clone()),
             trace_of_stall: TraceOnce::new(config.trace_on_stall.clone()),
             waits: Waits::new(),
+            seeded: config.seeded.map(Seeded::new),
             attention: Attention::default(),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
@@ -212,6 +217,10 @@ impl Scheduler {
             monitors_wakers: Mutex::default(),
             config,
         });
+        if scheduler.seeded.is_some() {
+            scheduler.attention.call_for(SEEDED);
+            scheduler.timers.stop_at_the_start();
+        }
         Ok((scheduler, monitor_thread))
     }
 
@@ -273,6 +282,18 @@ impl Scheduler {
         let Some(fibers) = self.fibers() else { return };
         if fibers.spares() < self.config.spare_fibers()
             && let Err(error) = fibers.top_up(self.config.spare_fibers())
+        {
+            self.report_thread_shortage(&io::Error::other(error));
+        }
+    }
+
+    /// For a seeded runtime: waits until the next poll can be detached, so that this is no matter of time.
+    fn prepare_fibers(&self) {
+        /// The next poll takes one, and the loop that resumes a detached poll leaves one behind.
+        const ENOUGH: usize = 2;
+        let Some(fibers) = self.fibers() else { return };
+        if fibers.spares() < ENOUGH
+            && let Err(error) = fibers.prepare(ENOUGH)
         {
             self.report_thread_shortage(&io::Error::other(error));
         }
@@ -473,10 +494,10 @@ impl Scheduler {
     /// without the processor; its machine becomes a spare one when the poll ends.
     ///
     /// `false`: the poll has ended or lost its processor already, or no machine can be had, as on a
-    /// current-thread runtime. Whether the monitor may ask for it is `Config::limits`'s business.
+    /// current-thread or seeded runtime. Whether the monitor may ask for it is `Config::limits`'s business.
     pub(crate) fn hand_off(&self, processor: usize, slice: Slice) -> bool {
         let Some(this) = self.this.upgrade() else { return false };
-        if self.config.flavor == Flavor::CurrentThread {
+        if self.config.flavor == Flavor::CurrentThread || self.seeded.is_some() {
             return false;
         }
         // First the machine, so that the processor is never without one.
@@ -513,6 +534,9 @@ impl Scheduler {
     /// that are running to end, and sends the machines home.
     pub(crate) fn close(&self) {
         self.attention.call_for(CLOSED);
+        if let Some(seeded) = &self.seeded {
+            seeded.close();
+        }
         self.registry.close();
         let mut wakers = Vec::new();
         self.timers.fire_all(&mut wakers);
@@ -551,6 +575,9 @@ impl Scheduler {
         while let Some(runnable) = self.injector.pop().or_else(|| self.background.pop_yielded()) {
             drop(runnable);
         }
+        if let Some(seeded) = &self.seeded {
+            seeded.drain();
+        }
     }
 
     /// How many tasks are in the injector.
@@ -573,7 +600,8 @@ impl Scheduler {
     pub(crate) fn queued(&self) -> usize {
         let local: usize =
             self.used_processors().iter().map(|processor| processor.queue.len()).sum();
-        local + self.injector.len() + self.background.len()
+        let drawn_from = self.seeded.as_ref().map_or(0, Seeded::ready);
+        local + self.injector.len() + self.background.len() + drawn_from
     }
 }
 

@@ -94,6 +94,12 @@ impl Scheduler {
                  runtime with `Builder::new_multi_thread` to set their number",
             ));
         }
+        if self.seeded.is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "in a seeded runtime one thing runs at a time, so it has one processor",
+            ));
+        }
         if !(1..=most).contains(&count) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

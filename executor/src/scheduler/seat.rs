@@ -246,7 +246,7 @@ impl Seat {
         let since = self.trace_pause(Some(processor.index));
         let last = scheduler.idle.park(processor.index, self.searching.take());
         let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
-        if !work_left && !scheduler.attention.is_wanted() {
+        if !work_left && !scheduler.attention.keeps_awake() {
             scheduler.sleep_on(processor, &mut wakers);
         }
         self.searching.set(scheduler.idle.unpark(processor.index));

@@ -9,8 +9,10 @@
 //! The loop's own code is a `no_preempt` section, and only the poll inside it is not: no signal
 //! suspends the scheduler.
 
+use super::attention::SEEDED;
 use super::detach::Detached;
 use super::seat::Seat;
+use super::seeded;
 use super::{Processor, Scheduler};
 use crate::context;
 use crate::coop;
@@ -48,7 +50,7 @@ pub(super) enum Work {
 }
 
 /// How a step of the loop ends.
-enum Step {
+pub(super) enum Step {
     Again,
     /// The machine goes over to the fiber of a detached poll; this one becomes a spare.
     Resume(Suspended),
@@ -142,7 +144,7 @@ fn step(seat: &Seat) -> Step {
 
 /// One poll on the processor. The seat is not used afterwards: it may be another.
 #[inline(always)]
-fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
+pub(super) fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
     seat.begin_slice(processor);
     checkpoint::leave();
     let result = poll();
@@ -155,7 +157,12 @@ fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() -> R) -> R {
 /// slice begins; a signal that was meant for an earlier poll is turned away by what the handler
 /// finds on this thread: its note, or the section that a poll that is left alone never leaves.
 #[cold]
-fn poll_restricted(seat: &Seat, processor: &Processor, runnable: Runnable, allowed: Preemption) {
+pub(super) fn poll_restricted(
+    seat: &Seat,
+    processor: &Processor,
+    runnable: Runnable,
+    allowed: Preemption,
+) {
     processor.watch.restrict_next_poll(allowed);
     context::set_preemption(allowed);
     if allowed == Preemption::Never {
@@ -193,8 +200,11 @@ fn attend(seat: &Seat, processor: &Processor) -> Option<Step> {
     if scheduler.is_closed() {
         return Some(shut_down_step(seat, processor));
     }
-    let is_surplus = scheduler.is_surplus(processor.index);
-    (is_surplus && scheduler.retire(seat, processor)).then_some(Step::Again)
+    if scheduler.is_surplus(processor.index) && scheduler.retire(seat, processor) {
+        return Some(Step::Again);
+    }
+    let is_seeded = scheduler.attention.is_wanted_for(SEEDED);
+    is_seeded.then(|| seeded::step(seat, processor))
 }
 
 /// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
@@ -209,7 +219,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 }
 
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
-fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
+pub(super) fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
     processor.set_holder(detached.flag, seat.machine());
     processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor, detached.stopped_by);

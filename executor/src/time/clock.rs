@@ -3,7 +3,7 @@
 //! A stopped clock moves when it is told to ([`advance`]), and by itself to the next timer when the
 //! runtime has nothing else to do, so that a test of hours takes no time. Only a current-thread
 //! runtime's clock can be stopped: with other threads at work "nothing else to do" is a matter of
-//! luck.
+//! luck. That of a seeded runtime, where one thread runs at a time, never goes by itself.
 //!
 //! ```text
 //!            pause                          resume
@@ -72,7 +72,11 @@ impl Clock {
 
     /// `false`: it is stopped already.
     pub(crate) fn stop(&self) -> bool {
-        let base = self.now();
+        self.stop_at(self.now())
+    }
+
+    /// As [`stop`](Self::stop), at another time than now.
+    pub(super) fn stop_at(&self, base: StdInstant) -> bool {
         let mut own = self.own.lock();
         if own.is_some_and(|own| own.since.is_none()) {
             return false;
@@ -127,19 +131,23 @@ pub(super) fn now() -> StdInstant {
 /// running the clock does not move by itself.
 ///
 /// # Panics
-/// Outside a runtime, on a multi-threaded one, and if the clock is stopped already.
+/// Outside a runtime, on a multi-threaded or seeded one, and if the clock is stopped already.
 #[track_caller]
 pub fn pause() {
-    assert!(clock_of(&handle_for("pause")).stop(), "`pause`: the clock is stopped already");
+    let handle = handle_for("pause");
+    refuse_if_seeded(&handle, "pause");
+    assert!(clock_of(&handle).stop(), "`pause`: the clock is stopped already");
 }
 
 /// Lets the clock of this runtime go on from where [`pause`] and [`advance`] have left it.
 ///
 /// # Panics
-/// Outside a runtime, on a multi-threaded one, and if the clock is not stopped.
+/// Outside a runtime, on a multi-threaded or seeded one, and if the clock is not stopped.
 #[track_caller]
 pub fn resume() {
-    assert!(clock_of(&handle_for("resume")).go_on(), "`resume`: the clock is not stopped");
+    let handle = handle_for("resume");
+    refuse_if_seeded(&handle, "resume");
+    assert!(clock_of(&handle).go_on(), "`resume`: the clock is not stopped");
 }
 
 /// Moves the stopped clock of this runtime on, and lets the tasks run whose timers are due.
@@ -162,11 +170,20 @@ pub async fn advance(by: Duration) {
 fn handle_for(what: &str) -> Handle {
     let handle = Handle::current();
     assert!(
-        handle.scheduler().config.flavor == Flavor::CurrentThread,
+        handle.scheduler().config.flavor == Flavor::CurrentThread
+            || handle.scheduler().seeded.is_some(),
         "`{what}`: only the clock of a current-thread runtime can be stopped; use \
          `Builder::new_current_thread`, or `#[preempt::test]` without a flavor"
     );
     handle
+}
+
+#[track_caller]
+fn refuse_if_seeded(handle: &Handle, what: &str) {
+    assert!(
+        handle.scheduler().seeded.is_none(),
+        "`{what}`: the clock of a seeded runtime is stopped for good; remove the call"
+    );
 }
 
 fn clock_of(handle: &Handle) -> &Clock {

@@ -65,6 +65,11 @@ impl Timers {
         }
     }
 
+    /// Stops the clock at the beginning, so that each run of the same program sets the same timers.
+    pub(crate) fn stop_at_the_start(&self) {
+        self.clock.stop_at(self.epoch);
+    }
+
     /// Sets a timer in a processor's shard. `true`: it may be the earliest there, and whoever sleeps
     /// has to know.
     pub(crate) fn set(&self, shard: usize, due: Instant, waker: Waker) -> (Timer, bool) {

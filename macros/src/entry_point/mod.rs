@@ -8,7 +8,7 @@ mod options;
 
 use crate::error::{self, Errors};
 use crate::settings::generated;
-use options::{Flavor, Options};
+use options::{Flavor, Options, Seeds};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::{self, Visit};
@@ -111,6 +111,13 @@ fn run(entry_point: EntryPoint, options: &Options, mut function: ItemFn) -> Toke
     let async_token = function.sig.asyncness.take();
     let span = generated(async_token.map_or(function.sig.fn_token.span, |token| token.span));
     let body = pin_output(&function.sig.output, *function.block);
+    if let Some(seeds) = options.seeds {
+        function.block = seeded(options, seeds, &body, &function.sig.output, span);
+        if let ReturnType::Type(_, ty) = &mut function.sig.output {
+            **ty = syn::parse_quote_spanned!(span=> ::std::process::ExitCode);
+        }
+        return quote_spanned!(span=> #[::core::prelude::v1::test] #function);
+    }
     let builder = builder(options, span);
     function.block = syn::parse_quote_spanned! {span=> {
         #builder.block_on(async #body)
@@ -118,6 +125,42 @@ fn run(entry_point: EntryPoint, options: &Options, mut function: ItemFn) -> Toke
     let test = (entry_point == EntryPoint::Test)
         .then(|| quote_spanned!(span=> #[::core::prelude::v1::test]));
     quote!(#test #function)
+}
+
+/// Output, for `#[preempt::test(seeds = 200)]`; `seed = 7` is `Seeds::One(7)`:
+/// ```text
+/// {
+///     ::preempt::__private::seeds::run(
+///         ::preempt::__private::seeds::Seeds::Many(200),
+///         |runtime| runtime.block_on(async { BODY }),
+///     )
+/// }
+/// ```
+/// The function then returns `ExitCode` if it returned anything, as the last output says nothing about the
+/// other seeds.
+fn seeded(
+    options: &Options,
+    seeds: Seeds,
+    body: &Block,
+    output: &ReturnType,
+    span: proc_macro2::Span,
+) -> Box<Block> {
+    let root = options.root.at(span);
+    let seeds = match seeds {
+        Seeds::One(seed) => quote_spanned!(span=> One(#seed)),
+        Seeds::Many(count) => quote_spanned!(span=> Many(#count)),
+    };
+    let run = quote_spanned! {span=>
+        #root::__private::seeds::run(
+            #root::__private::seeds::Seeds::#seeds,
+            |runtime| runtime.block_on(async #body),
+        )
+    };
+    match output {
+        // What returns nothing fails by a panic only.
+        ReturnType::Default => syn::parse_quote_spanned!(span=> { let _success = #run; }),
+        ReturnType::Type(..) => syn::parse_quote_spanned!(span=> { #run }),
+    }
 }
 
 fn builder(options: &Options, span: proc_macro2::Span) -> TokenStream {

@@ -4,9 +4,18 @@ use super::EntryPoint;
 use crate::error::Errors;
 use crate::settings::{self, Root, Setting};
 use proc_macro2::{Span, TokenStream};
-use syn::{Error, LitStr, Path, Result};
+use syn::{Error, Ident, LitStr, Path, Result};
 
 const KNOWN: &[&str] = &["flavor", "worker_threads", "start_paused", "crate"];
+const KNOWN_OF_TESTS: &[&str] =
+    &["flavor", "worker_threads", "start_paused", "seed", "seeds", "crate"];
+
+/// Which runtimes a seeded test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seeds {
+    One(u64),
+    Many(u64),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
@@ -19,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<usize>,
     pub(crate) start_paused: Option<bool>,
+    /// Set for a test whose schedule follows from a seed; then `flavor` says nothing.
+    pub(crate) seeds: Option<Seeds>,
     pub(crate) root: Root,
 }
 
@@ -28,7 +39,8 @@ impl Options {
             EntryPoint::Main => Flavor::MultiThread,
             EntryPoint::Test => Flavor::CurrentThread,
         };
-        Options { flavor, worker_threads: None, start_paused: None, root: Root::new(None) }
+        let root = Root::new(None);
+        Options { flavor, worker_threads: None, start_paused: None, seeds: None, root }
     }
 
     /// The options, and what is wrong with them: with defaults in place of what cannot be used,
@@ -36,10 +48,19 @@ impl Options {
     pub(crate) fn parse(args: TokenStream, entry_point: EntryPoint) -> (Self, Option<Error>) {
         let mut given = Given::default();
         let mut errors = Errors::default();
-        errors.check(settings::read(args, entry_point.attribute(), KNOWN, |it| given.take(it)));
+        let known = match entry_point {
+            EntryPoint::Main => KNOWN,
+            EntryPoint::Test => KNOWN_OF_TESTS,
+        };
+        errors.check(settings::read(args, entry_point.attribute(), known, |it| given.take(it)));
         let mut options = Options::default_for(entry_point);
         options.flavor = given.flavor.unwrap_or(options.flavor);
-        options.root = Root::new(given.root);
+        options.root = Root::new(given.root.take());
+        if let Some(seeds) = given.seeds() {
+            given.contradictions(&mut errors);
+            options.seeds = Some(seeds);
+            return (options, errors.into_option());
+        }
         match given.worker_threads {
             Some((_, span)) if options.flavor == Flavor::CurrentThread => {
                 errors.push(no_workers_to_count(span, entry_point));
@@ -80,17 +101,48 @@ struct Given {
     flavor: Option<Flavor>,
     worker_threads: Option<(usize, Span)>,
     start_paused: Option<(bool, Span)>,
+    seed: Option<(u64, Span)>,
+    seeds: Option<(u64, Span)>,
+    /// Where each setting stands that says who runs the tasks, or by which clock.
+    of_other_runtimes: Vec<Ident>,
     root: Option<Path>,
 }
 
 impl Given {
+    fn seeds(&self) -> Option<Seeds> {
+        let one = self.seed.map(|(seed, _)| Seeds::One(seed));
+        one.or_else(|| self.seeds.map(|(count, _)| Seeds::Many(count)))
+    }
+
+    /// What does not go together with a seed.
+    fn contradictions(&self, errors: &mut Errors) {
+        if let (Some(_), Some((_, span))) = (self.seed, self.seeds) {
+            let message = "`seed` is one seed and `seeds` a number of them: remove one";
+            errors.push(Error::new(span, message));
+        }
+        for name in &self.of_other_runtimes {
+            let message = format!(
+                "a seeded test has a runtime of its own kind, which runs one thing at a time by a \
+                 stopped clock: remove `{name}`, or the seed"
+            );
+            errors.push(Error::new(name.span(), message));
+        }
+    }
+
     fn take(&mut self, setting: &Setting) -> Result<()> {
+        if ["flavor", "worker_threads", "start_paused"].iter().any(|it| setting.name == it) {
+            self.of_other_runtimes.push(setting.name.clone());
+        }
         if setting.name == "flavor" {
             self.flavor = Some(flavor(setting.string()?)?);
         } else if setting.name == "worker_threads" {
             self.worker_threads = Some(worker_threads(setting)?);
         } else if setting.name == "start_paused" {
             self.start_paused = Some(setting.boolean()?);
+        } else if setting.name == "seed" {
+            self.seed = Some(setting.integer()?);
+        } else if setting.name == "seeds" {
+            self.seeds = Some(number_of_seeds(setting)?);
         } else {
             self.root = Some(setting.path()?);
         }
@@ -110,6 +162,15 @@ fn flavor(name: &LitStr) -> Result<Flavor> {
             ),
         )),
     }
+}
+
+fn number_of_seeds(setting: &Setting) -> Result<(u64, Span)> {
+    let (count, span) = setting.integer()?;
+    if count == 0 {
+        let message = "`seeds` must be at least 1: it is how many seeds the test runs with";
+        return Err(Error::new(span, message));
+    }
+    Ok((count, span))
 }
 
 fn worker_threads(setting: &Setting) -> Result<(usize, Span)> {

@@ -58,6 +58,49 @@ expands! {
                 .block_on(async { g() })
         }
     }
+
+    a_test_with_a_seed: Test(seed = 7) {
+        async fn t() { g() }
+    } => {
+        #[::core::prelude::v1::test]
+        fn t() {
+            let _success = ::preempt::__private::seeds::run(
+                ::preempt::__private::seeds::Seeds::One(7u64),
+                |runtime| runtime.block_on(async {
+                    if let ::core::option::Option::Some(output) = ::core::option::Option::None::<()> {
+                        return output;
+                    }
+                    g()
+                }),
+            );
+        }
+    }
+
+    a_test_with_many_seeds_and_an_output: Test(seeds = 200, crate = p) {
+        async fn t() -> impl Termination { g() }
+    } => {
+        #[::core::prelude::v1::test]
+        fn t() -> ::std::process::ExitCode {
+            p::__private::seeds::run(
+                p::__private::seeds::Seeds::Many(200u64),
+                |runtime| runtime.block_on(async { g() }),
+            )
+        }
+    }
+}
+
+#[test]
+fn a_seed_goes_with_no_other_runtime() {
+    let args = quote!(seed = 1, seeds = 2, flavor = "multi_thread", worker_threads = 2);
+    let item = quote!(
+        async fn t() {}
+    );
+    let expanded = error_of(EntryPoint::Test, args, item.clone());
+    for part in ["remove one", "remove `flavor`", "remove `worker_threads`", "Seeds :: One"] {
+        assert!(expanded.contains(part), "{part} in {expanded}");
+    }
+    assert!(error_of(EntryPoint::Test, quote!(seeds = 0), item.clone()).contains("at least 1"));
+    assert!(error_of(EntryPoint::Main, quote!(seed = 1), item).contains("unknown option"));
 }
 
 fn error_of(entry_point: EntryPoint, args: TokenStream, item: TokenStream) -> String {

@@ -134,6 +134,11 @@ pub(super) fn forget(signal: i32, listener: &Arc<Listener>) {
     drop(listener.waker.take());
 }
 
+/// Whether anybody in the process waits for a signal.
+pub(crate) fn has_listeners() -> bool {
+    SIGNALS.iter().any(|state| !state.listening.lock().listeners.is_empty())
+}
+
 fn state_of(signal: i32) -> io::Result<&'static State> {
     let number = usize::try_from(signal).unwrap_or(0);
     match SIGNALS.get(number) {

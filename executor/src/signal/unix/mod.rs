@@ -4,7 +4,7 @@
 
 mod delivery;
 
-pub(crate) use delivery::call_on_each;
+pub(crate) use delivery::{call_on_each, has_listeners};
 
 use delivery::Listener;
 use std::ffi::c_int;

@@ -118,6 +118,9 @@ impl Local {
     }
 
     fn next(&self) -> Option<Runnable> {
+        if scheduler::seeded::is_anywhere() {
+            self.draw();
+        }
         let polls = self.polls.get();
         self.polls.set(polls.wrapping_add(1));
         if polls.is_multiple_of(REMOTE_INTERVAL) {
@@ -127,6 +130,23 @@ impl Local {
             self.take_remote();
             self.pop()
         })
+    }
+
+    /// On a seeded runtime: which task is the first of the queue. It is drawn among them in the order in
+    /// which they were spawned, as there is no telling in which some of `tokio::sync` wakes.
+    #[cold]
+    fn draw(&self) {
+        self.take_remote();
+        let mut queue = self.queue.borrow_mut();
+        let count = queue.len();
+        if count == 0 {
+            return;
+        }
+        let Some(drawn) = scheduler::seeded::draw_below(count) else { return };
+        let mut all: Vec<Runnable> = std::iter::from_fn(|| queue.pop_front()).collect();
+        all.sort_by_key(|runnable| runnable.id().as_u64());
+        all.rotate_left(drawn);
+        all.into_iter().for_each(|runnable| queue.push_back(runnable));
     }
 
     fn pop(&self) -> Option<Runnable> {
