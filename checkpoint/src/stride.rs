@@ -4,7 +4,7 @@
 //! a second strip has timed one, and adapts the stride so that the next takes about 2 us. Loops
 //! that end within a strip never read the clock.
 
-use crate::{call_hook_for_check, preempt_requested};
+use crate::{call_hook_for_check, call_hook_or_unwind, local, preempt_requested};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Ticks of the time-stamp counter, which counts 1 to 5 in a nanosecond: what a strip should take.
@@ -44,17 +44,36 @@ impl Stride {
     #[inline(always)]
     #[must_use]
     pub fn end_strip(&self, since: u64) -> u64 {
+        let now = self.time_strip(since);
+        if preempt_requested() {
+            call_hook_for_check();
+            // How long it was suspended says nothing about the loop.
+            return ticks();
+        }
+        now
+    }
+
+    /// As [`end_strip`](Self::end_strip), with the check of `#[preemptible(cancel)]`.
+    #[inline(always)]
+    #[must_use]
+    pub fn end_strip_or_cancel(&self, since: u64) -> u64 {
+        let now = self.time_strip(since);
+        if local::with(|local| local.raised().has_any()) {
+            call_hook_or_unwind();
+            return ticks();
+        }
+        now
+    }
+
+    /// Learns from the time that a strip took. Returns the time.
+    #[inline(always)]
+    fn time_strip(&self, since: u64) -> u64 {
         let now = ticks();
         if since != 0 {
             let took = now.wrapping_sub(since);
             if took.wrapping_sub(SHORT) > LONG - SHORT {
                 self.adapt(took);
             }
-        }
-        if preempt_requested() {
-            call_hook_for_check();
-            // How long it was suspended says nothing about the loop.
-            return ticks();
         }
         now
     }
