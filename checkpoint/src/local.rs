@@ -10,8 +10,7 @@
 
 use crate::runtime::{Cancellation, Hook};
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed, Ordering::SeqCst,
-    compiler_fence,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, compiler_fence,
 };
 
 /// The poll is to give way.

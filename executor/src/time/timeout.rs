@@ -1,6 +1,7 @@
 //! A limit on the time of a future.
 
 use super::{Instant, Sleep, sleep, sleep_until};
+use crate::cancel::{self, Expired};
 use crate::coop;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -56,8 +57,10 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let had_budget = coop::has_budget_remaining();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            return Poll::Ready(Ok(output));
+        match cancel::until(&this.delay, || this.future.poll(cx)) {
+            Ok(Poll::Ready(output)) => return Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => {}
+            Err(Expired) => return Poll::Ready(Err(Elapsed(()))),
         }
         // A future that spends the whole budget in each of its polls has its limit too.
         let is_spent = had_budget && !coop::has_budget_remaining();

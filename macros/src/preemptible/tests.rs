@@ -266,11 +266,17 @@ fn with_cancel_sync_checks_may_unwind_and_async_ones_yield() {
     ));
     let expected = quote!(
         async fn f() {
-            if p::__private::preempt_requested() { p::__private::yield_now().await; }
-            loop { p::__private::give_way(g()).await; }
+            if p::__private::preempt_requested() {
+                p::__private::yield_now().await;
+            }
+            loop {
+                p::__private::give_way(g()).await;
+            }
             for x in y {
                 p::__private::checkpoint_or_cancel();
-                let h = |z| loop { p::__private::checkpoint_or_cancel(); };
+                let h = |z| loop {
+                    p::__private::checkpoint_or_cancel();
+                };
             }
         }
     );
@@ -287,7 +293,7 @@ fn with_cancel_on_a_container_functions_that_must_not_unwind_do_not() {
             fn b() {
                 x()
             }
-            extern fn c() {
+            extern "C" fn c() {
                 x()
             }
             extern "C-unwind" fn d() {
@@ -300,11 +306,26 @@ fn with_cancel_on_a_container_functions_that_must_not_unwind_do_not() {
     ));
     let expected = quote!(
         mod m {
-            extern "C" fn a() { p::__private::checkpoint(); x() }
-            fn b() { p::__private::checkpoint_or_cancel(); x() }
-            extern fn c() { p::__private::checkpoint(); x() }
-            extern "C-unwind" fn d() { p::__private::checkpoint_or_cancel(); x() }
-            extern "Rust" fn e() { p::__private::checkpoint_or_cancel(); x() }
+            extern "C" fn a() {
+                p::__private::checkpoint();
+                x()
+            }
+            fn b() {
+                p::__private::checkpoint_or_cancel();
+                x()
+            }
+            extern "C" fn c() {
+                p::__private::checkpoint();
+                x()
+            }
+            extern "C-unwind" fn d() {
+                p::__private::checkpoint_or_cancel();
+                x()
+            }
+            extern "Rust" fn e() {
+                p::__private::checkpoint_or_cancel();
+                x()
+            }
         }
     );
     assert_eq!(expanded, expected.to_string());
