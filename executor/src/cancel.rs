@@ -88,10 +88,9 @@ pub(crate) fn until<R>(delay: &Sleep, poll: impl FnOnce() -> R) -> Result<R, Exp
 #[cold]
 fn expired(deadline: &Deadline, payload: Box<dyn Any + Send>) -> Expired {
     match payload.downcast_ref::<Unwinding>() {
-        // SAFETY: the delay is borrowed by the caller.
         Some(unwinding)
             if unwinding.deadline == ptr::from_ref(deadline).addr()
-                && unsafe { &*deadline.delay }.has_come() =>
+                && deadline.delay().has_come() =>
         {
             Expired
         }

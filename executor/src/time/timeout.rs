@@ -13,8 +13,10 @@ use std::time::Duration;
 
 /// Waits for a future for at most `limit`, then drops it.
 ///
-/// A future that is ready when the time is over wins. One that does not yield cannot be ended by a
-/// timeout: the limit is looked at when the future returns from a poll.
+/// A future that is ready when the time is over wins. The limit is looked at when the future returns from
+/// a poll; and, while it computes in tasks, at the checks of functions with `#[preemptible(cancel)]`, which
+/// end it by unwinding from there: destructors run, and a lock that is held is poisoned as by a panic.
+/// Other code that does not yield is not ended by a timeout.
 ///
 /// # Panics
 /// Outside a runtime.
