@@ -46,6 +46,7 @@
 //! | files and directories | [`fs`] |
 //! | signals of the operating system, child processes | [`signal`], [`process`] |
 //! | giving way | [`macro@preemptible`], [`checkpoint`], [`task::yield_now`] |
+//! | ending code that computes | [`macro@preemptible`] with `cancel`, [`task::is_cancelled`] |
 //! | not giving way | [`no_preempt`]; a global allocator: [`alloc`] |
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |
 //! | what the runtime did | [`runtime::Handle::metrics`]; moment by moment: [`trace`] |
@@ -130,7 +131,7 @@ pub mod task {
     //! # }
     //! ```
 
-    pub use preempt_checkpoint::yield_now;
+    pub use preempt_checkpoint::{is_cancelled, yield_now};
     pub use preempt_executor::task::*;
     pub use preempt_executor::{block_in_place, spawn, spawn_blocking};
 }

@@ -44,7 +44,7 @@ pub mod __private {
     pub use crate::stride::Stride;
     pub use crate::strips::{Probe, Strips, ViaCount, ViaNext, ViaParts};
     pub use crate::yielding::{Awaited, GiveWay, give_way};
-    pub use crate::{checkpoint, preempt_requested, yield_now};
+    pub use crate::{checkpoint, checkpoint_or_cancel, preempt_requested, yield_now};
     pub use core::iter::{IntoIterator, Iterator};
     pub use core::option::Option::{None, Some};
 }
@@ -59,7 +59,7 @@ pub mod __private {
 /// instead of suspending it; `#[preemptible]` writes the right one of the two.
 #[inline(always)]
 pub fn checkpoint() {
-    if local::with(|local| local.is_requested()) {
+    if local::with(|local| local.raised().has(local::REQUESTED)) {
         call_hook_for_check();
     }
 }
@@ -69,7 +69,7 @@ pub fn checkpoint() {
 #[inline(always)]
 #[must_use]
 pub fn preempt_requested() -> bool {
-    local::with(|local| local.is_requested()) && is_meant()
+    local::with(|local| local.raised().has(local::REQUESTED)) && is_meant()
 }
 
 /// Whether the poll is to give way here, where the runtime decides that anew at each place.
@@ -77,6 +77,29 @@ pub fn preempt_requested() -> bool {
 #[inline(never)]
 fn is_meant() -> bool {
     local::with(|local| local.chooser()).is_none_or(|choose| choose())
+}
+
+/// Whether the poll that this is called in was cancelled: its task was aborted, or its runtime shuts
+/// down, or a `timeout` around it is over.
+///
+/// For code that computes for long and would rather end by itself, with an error, than be unwound by
+/// `#[preemptible(cancel)]`. Looks at the task and at the clock, so it is no check for an inner loop.
+/// `false` outside of tasks, and where the runtime does not cancel: `spawn_blocking`, and the future of
+/// `block_on` on a multi-thread runtime.
+#[must_use]
+pub fn is_cancelled() -> bool {
+    local::with(|local| local.cancellation()).is_some_and(|it| (it.is_cancelled)())
+}
+
+/// A [`checkpoint`] at which a poll that was cancelled ends, see `#[preemptible(cancel)]`.
+///
+/// The call that does not return is the only one that the compiler has to prepare for.
+#[doc(hidden)]
+#[inline(always)]
+pub fn checkpoint_or_cancel() {
+    if local::with(|local| local.raised().has_any()) {
+        call_hook_or_unwind();
+    }
 }
 
 /// Runs `section` without being suspended: neither a checkpoint nor a signal stops it.
@@ -132,6 +155,39 @@ fn call_hook_for_check() {
 extern "C" fn call_hook() {
     if let Some(hook) = local::with(|local| local.hook_to_call()) {
         hook();
+    }
+}
+
+/// The slow part of a check with `cancel`.
+#[inline(always)]
+fn call_hook_or_unwind() {
+    core::hint::cold_path();
+    #[cfg(all(feature = "std", target_arch = "x86_64", unix, not(miri)))]
+    let unwinds = trampoline::call_hook_and_ask();
+    #[cfg(not(all(feature = "std", target_arch = "x86_64", unix, not(miri))))]
+    let unwinds = call_hook_and_ask();
+    if unwinds {
+        unwind();
+    }
+}
+
+/// What a check with `cancel` does when it finds something raised, and whether to unwind then.
+#[cold]
+#[inline(never)]
+extern "C" fn call_hook_and_ask() -> bool {
+    if local::with(|local| local.raised().has(local::REQUESTED)) {
+        call_hook();
+    }
+    let cancellation = local::with(|local| local.cancellation().filter(|_| local.depth() == 0));
+    cancellation.is_some_and(|it| (it.is_to_unwind)())
+}
+
+#[cold]
+#[inline(never)]
+fn unwind() -> ! {
+    match local::with(|local| local.cancellation()) {
+        Some(cancellation) => (cancellation.unwind)(),
+        None => unreachable!("it has just been asked"),
     }
 }
 
@@ -241,6 +297,71 @@ mod tests {
             assert!(runtime::is_request_raised(), "what the chooser says is no end of the request");
             runtime::uninstall();
             assert!(!runtime::has_chooser());
+        });
+    }
+
+    fn is_to_unwind() -> bool {
+        true
+    }
+
+    fn unwind_quietly() -> ! {
+        std::panic::resume_unwind(std::boxed::Box::new("unwound"))
+    }
+
+    static ALWAYS: runtime::Cancellation =
+        runtime::Cancellation { is_cancelled: is_to_unwind, is_to_unwind, unwind: unwind_quietly };
+
+    struct AddOne(u32);
+
+    impl Drop for AddOne {
+        fn drop(&mut self) {
+            CALLS.set(CALLS.get() + self.0);
+        }
+    }
+
+    #[test]
+    fn a_check_with_cancel_unwinds_when_it_is_told_to_and_drops_what_is_there() {
+        on_a_new_thread(|| {
+            runtime::install(count_and_clear);
+            runtime::install_cancellation(&ALWAYS);
+            assert!(is_cancelled());
+            let unwound = catch_unwind(|| {
+                let _dropped = AddOne(10);
+                checkpoint_or_cancel();
+                runtime::note_cancellation();
+                checkpoint();
+                assert_eq!(CALLS.get(), 0, "it is no request");
+                checkpoint_or_cancel();
+                unreachable!("it was cancelled");
+            });
+            assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&"unwound"));
+            assert_eq!(CALLS.get(), 10);
+            runtime::uninstall();
+            checkpoint_or_cancel();
+            assert!(!is_cancelled());
+        });
+    }
+
+    #[test]
+    fn a_check_with_cancel_gives_way_first() {
+        on_a_new_thread(|| {
+            runtime::install(count_and_clear);
+            request_here();
+            checkpoint_or_cancel();
+            checkpoint_or_cancel();
+            assert_eq!(CALLS.get(), 1, "without a runtime that cancels it is a checkpoint");
+        });
+    }
+
+    #[test]
+    fn nothing_is_cancelled_in_a_section() {
+        on_a_new_thread(|| {
+            runtime::install(count_and_clear);
+            runtime::install_cancellation(&ALWAYS);
+            runtime::note_cancellation();
+            no_preempt(checkpoint_or_cancel);
+            let unwound = catch_unwind(checkpoint_or_cancel);
+            assert!(unwound.is_err(), "it is kept for the end of the section");
         });
     }
 

@@ -1,24 +1,78 @@
 //! What a checkpoint looks at: one [`Local`] per thread (feature `std`) or one for the program.
 //!
-//! Only the owning thread touches `depth`, `hook`, `chooser` and `allocated`; `requested` may be raised by any
-//! thread. Everything is atomic with relaxed ordering: the flag carries no data, and a signal handler on
-//! the same thread may read all of it.
+//! Only the owning thread touches `depth`, `hook`, `chooser`, `cancellation` and `allocated`; bits of
+//! `raised` may be set by any thread. Everything is atomic with relaxed ordering: the bits carry no data, and a signal
+//! handler on the same thread may read all of it.
+//!
+//! Both bits are in one byte, so that a check of either kind is one test: a check without `cancel` asks
+//! for `REQUESTED`, one with it for any bit. Other threads set them by a read-modify-write, which is
+//! seldom; the store that begins a poll is a plain one.
 
-use crate::runtime::{Chooser, Hook};
+use crate::runtime::{Cancellation, Chooser, Hook};
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, compiler_fence,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed, Ordering::SeqCst, compiler_fence,
 };
+
+/// The poll is to give way.
+pub(crate) const REQUESTED: u8 = 1;
+/// The poll may have been cancelled.
+pub(crate) const CANCELLED: u8 = 2;
+
+/// What is raised of a thread.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Raised(AtomicU8);
+
+impl Raised {
+    #[inline(always)]
+    pub(crate) fn has(&self, bit: u8) -> bool {
+        self.0.load(Relaxed) & bit != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_any(&self) -> bool {
+        self.0.load(Relaxed) != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear(&self) {
+        self.0.store(0, Relaxed);
+    }
+
+    #[cfg(target_has_atomic = "8")]
+    pub(crate) fn add(&self, bits: u8) {
+        self.0.fetch_or(bits, Relaxed);
+    }
+
+    #[cfg(target_has_atomic = "8")]
+    pub(crate) fn remove(&self, bits: u8) {
+        self.0.fetch_and(!bits, Relaxed);
+    }
+
+    /// Such a target has one core. A timer interrupt that comes in the middle raises its bit again.
+    #[cfg(not(target_has_atomic = "8"))]
+    pub(crate) fn add(&self, bits: u8) {
+        self.0.store(self.0.load(Relaxed) | bits, Relaxed);
+    }
+
+    #[cfg(not(target_has_atomic = "8"))]
+    pub(crate) fn remove(&self, bits: u8) {
+        self.0.store(self.0.load(Relaxed) & !bits, Relaxed);
+    }
+}
 
 #[repr(C)]
 pub(crate) struct Local {
     /// First, so that a check adds nothing to the thread pointer's offset.
-    requested: AtomicBool,
+    raised: Raised,
     /// How many `no_preempt` sections are open.
     depth: AtomicU32,
     /// A [`Hook`] as a pointer, null if there is none.
     hook: AtomicPtr<()>,
     /// A [`Chooser`] as a pointer, null if there is none.
     chooser: AtomicPtr<()>,
+    /// Null if there is none.
+    cancellation: AtomicPtr<Cancellation>,
     /// `alloc::NoPreempt` has allocated. Here and not in one flag for all: every allocation sets it.
     allocated: AtomicBool,
 }
@@ -26,21 +80,18 @@ pub(crate) struct Local {
 impl Local {
     const fn new() -> Self {
         Local {
-            requested: AtomicBool::new(false),
+            raised: Raised(AtomicU8::new(0)),
             depth: AtomicU32::new(0),
             hook: AtomicPtr::new(core::ptr::null_mut()),
             chooser: AtomicPtr::new(core::ptr::null_mut()),
+            cancellation: AtomicPtr::new(core::ptr::null_mut()),
             allocated: AtomicBool::new(false),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn is_requested(&self) -> bool {
-        self.requested.load(Relaxed)
-    }
-
-    pub(crate) fn flag(&self) -> &AtomicBool {
-        &self.requested
+    pub(crate) fn raised(&self) -> &Raised {
+        &self.raised
     }
 
     pub(crate) fn depth(&self) -> u32 {
@@ -76,8 +127,20 @@ impl Local {
         self.hook.store(hook as *mut (), Relaxed);
     }
 
-    pub(crate) fn clear_hook(&self) {
+    pub(crate) fn clear_hooks(&self) {
         self.hook.store(core::ptr::null_mut(), Relaxed);
+        self.chooser.store(core::ptr::null_mut(), Relaxed);
+        self.cancellation.store(core::ptr::null_mut(), Relaxed);
+    }
+
+    pub(crate) fn set_cancellation(&self, cancellation: &'static Cancellation) {
+        self.cancellation.store(core::ptr::from_ref(cancellation).cast_mut(), Relaxed);
+    }
+
+    #[allow(unsafe_code, reason = "turns the stored pointer back into the reference it was")]
+    pub(crate) fn cancellation(&self) -> Option<&'static Cancellation> {
+        // SAFETY: `set_cancellation` is the only place that stores a pointer other than null.
+        unsafe { self.cancellation.load(Relaxed).as_ref() }
     }
 
     pub(crate) fn set_chooser(&self, chooser: Option<Chooser>) {

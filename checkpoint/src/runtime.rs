@@ -4,9 +4,8 @@
 //! where its monitor finds it, and clears the request before each poll. Several runtimes may share
 //! a program; each installs its hook on its own threads.
 
-use crate::local;
+use crate::local::{self, CANCELLED, REQUESTED, Raised};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The function that a checkpoint calls when a request is pending.
 pub type Hook = fn();
@@ -36,28 +35,61 @@ pub fn has_chooser() -> bool {
     local::with(|local| local.has_chooser())
 }
 
-/// Undoes [`install`] and [`set_chooser`] and drops a pending request.
+/// How a runtime ends code that was cancelled, for the checks of `#[preemptible(cancel)]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Cancellation {
+    /// Whether the running poll was cancelled.
+    pub is_cancelled: fn() -> bool,
+    /// Called by a check that found something raised, after the [`Hook`] and outside of `no_preempt`
+    /// sections: whether to unwind now. It ends the notice with [`clear_cancellation`] if not. It must
+    /// not unwind itself: that aborts.
+    pub is_to_unwind: fn() -> bool,
+    /// Unwinds to where the runtime catches it.
+    pub unwind: fn() -> !,
+}
+
+/// Makes checks with `cancel`, and [`is_cancelled`](crate::is_cancelled), ask `cancellation` on this
+/// thread, until [`uninstall`].
+pub fn install_cancellation(cancellation: &'static Cancellation) {
+    local::with(|local| local.set_cancellation(cancellation));
+}
+
+/// Undoes [`install`], [`set_chooser`] and [`install_cancellation`], and forgets what is pending.
 pub fn uninstall() {
-    local::with(|local| local.clear_hook());
-    set_chooser(None);
-    clear_request();
+    local::with(|local| local.clear_hooks());
+    begin_poll();
+}
+
+/// A new poll begins on this thread: nothing is requested of it, and nobody has cancelled it.
+#[inline(always)]
+pub fn begin_poll() {
+    local::with(|local| local.raised().clear());
 }
 
 /// Raises this thread's own flag.
 pub fn raise_request() {
-    local::with(|local| local.flag().store(true, Relaxed));
+    local::with(|local| local.raised().add(REQUESTED));
 }
 
 /// Whether this thread's flag is raised. No chooser is asked.
 #[must_use]
 pub fn is_request_raised() -> bool {
-    local::with(|local| local.is_requested())
+    local::with(|local| local.raised().has(REQUESTED))
 }
 
 /// Takes back a request on this thread.
-#[inline(always)]
 pub fn clear_request() {
-    local::with(|local| local.flag().store(false, Relaxed));
+    local::with(|local| local.raised().remove(REQUESTED));
+}
+
+/// Makes the checks with `cancel` on this thread ask whether the poll was cancelled.
+pub fn note_cancellation() {
+    local::with(|local| local.raised().add(CANCELLED));
+}
+
+/// Takes back what [`note_cancellation`] or [`Flag::cancel_remote`] did on this thread.
+pub fn clear_cancellation() {
+    local::with(|local| local.raised().remove(CANCELLED));
 }
 
 /// How many [`no_preempt`](crate::no_preempt) sections are open on this thread.
@@ -90,7 +122,7 @@ pub fn take_protected_allocation() -> bool {
 /// The flag of the thread that calls this.
 #[must_use]
 pub fn this_thread() -> Flag {
-    Flag(local::with(|local| NonNull::from(local.flag())))
+    Flag(local::with(|local| NonNull::from(local.raised())))
 }
 
 /// The flag of one thread, for others to raise.
@@ -98,7 +130,7 @@ pub fn this_thread() -> Flag {
 /// A plain address: whoever keeps it must drop it before its thread ends, see
 /// [`request_remote`](Flag::request_remote).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flag(NonNull<AtomicBool>);
+pub struct Flag(NonNull<Raised>);
 
 #[allow(unsafe_code, reason = "an address whose use is governed by `request_remote`")]
 // SAFETY: the flag is an atomic; that it is still there is the obligation of `request_remote`.
@@ -112,6 +144,17 @@ impl Flag {
     #[allow(unsafe_code, reason = "dereferences the address of another thread's flag")]
     pub unsafe fn request_remote(self) {
         // SAFETY: the caller vouches that the thread, and so its flag, is still there.
-        unsafe { self.0.as_ref() }.store(true, Relaxed);
+        unsafe { self.0.as_ref() }.add(REQUESTED);
+    }
+
+    /// The thread's next check with `cancel` asks whether its poll was cancelled. Asks for nothing else:
+    /// it may as well be another poll by then.
+    ///
+    /// # Safety
+    /// As of [`request_remote`](Flag::request_remote).
+    #[allow(unsafe_code, reason = "dereferences the address of another thread's flag")]
+    pub unsafe fn cancel_remote(self) {
+        // SAFETY: the caller vouches that the thread, and so its flag, is still there.
+        unsafe { self.0.as_ref() }.add(CANCELLED);
     }
 }

@@ -7,7 +7,7 @@
 //! Where a runtime decides at each check whether the poll gives way (`runtime::set_chooser`), time has no say:
 //! there every strip has [`DECIDED`] iterations, and nothing is learned.
 
-use crate::{call_hook_for_check, local};
+use crate::{call_hook_for_check, call_hook_or_unwind, local};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Ticks of the time-stamp counter, which counts 1 to 5 in a nanosecond: what a strip should take.
@@ -43,7 +43,7 @@ impl Stride {
     #[must_use]
     pub fn get(&self) -> usize {
         // The flag is that of the check, which is near; while it is down nothing else is looked at.
-        if local::with(|local| local.is_requested()) && is_decided() {
+        if local::with(|local| local.raised().has(local::REQUESTED)) && is_decided() {
             return DECIDED;
         }
         self.iterations.load(Relaxed) as usize
@@ -54,17 +54,36 @@ impl Stride {
     #[inline(always)]
     #[must_use]
     pub fn end_strip(&self, since: u64) -> u64 {
+        let now = self.time_strip(since);
+        if local::with(|local| local.raised().has(local::REQUESTED)) {
+            call_hook_for_check();
+            // How long it was suspended says nothing about the loop.
+            return ticks();
+        }
+        now
+    }
+
+    /// As [`end_strip`](Self::end_strip), with the check of `#[preemptible(cancel)]`.
+    #[inline(always)]
+    #[must_use]
+    pub fn end_strip_or_cancel(&self, since: u64) -> u64 {
+        let now = self.time_strip(since);
+        if local::with(|local| local.raised().has_any()) {
+            call_hook_or_unwind();
+            return ticks();
+        }
+        now
+    }
+
+    /// Learns from the time that a strip took. Returns the time.
+    #[inline(always)]
+    fn time_strip(&self, since: u64) -> u64 {
         let now = ticks();
         if since != 0 {
             let took = now.wrapping_sub(since);
             if took.wrapping_sub(SHORT) > LONG - SHORT {
                 self.adapt(took);
             }
-        }
-        if local::with(|local| local.is_requested()) {
-            call_hook_for_check();
-            // How long it was suspended says nothing about the loop.
-            return ticks();
         }
         now
     }

@@ -10,7 +10,9 @@
 //! the flags, aligns the stack for it and keeps nothing in the red zone. The trampoline keeps what is
 //! left: every general register, and the vector registers and the like by `XSAVE`, as whoever called
 //! may be compiled for more of them than this crate. The hook cannot unwind: it is called by an
-//! `extern "C"` function, which aborts instead.
+//! `extern "C"` function, which aborts instead. A check with `cancel` is told by the answer, in `rax`,
+//! that it is to unwind, and does so by an ordinary call that does not return: so the code around it
+//! pays for its landing pad, which is elsewhere, and for nothing else.
 
 use core::arch::naked_asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
@@ -34,6 +36,23 @@ static AREA: AtomicU32 = AtomicU32::new(0);
 pub(crate) fn call_hook() {
     // SAFETY: the trampoline follows no rules but these: it keeps all registers, and the stack.
     unsafe { core::arch::asm!("call {trampoline}", trampoline = sym trampoline) }
+}
+
+/// Calls the hook, and asks whether to unwind. Without a hook in the process: no.
+#[allow(unsafe_code, reason = "calls the trampoline")]
+#[inline(always)]
+pub(crate) fn call_hook_and_ask() -> bool {
+    let unwinds: u64;
+    // SAFETY: as above, except that the answer is in `rax`.
+    unsafe {
+        core::arch::asm!(
+            "call {trampoline}",
+            trampoline = sym asking_trampoline,
+            out("rax") unwinds,
+        );
+    }
+    // The ABI leaves the upper bits of a `bool` undefined.
+    unwinds & 1 != 0
 }
 
 /// Finds out what there is to save, ahead of the first hook.
@@ -60,17 +79,17 @@ pub(crate) fn prepare() {
     MASK.store(enabled & COMPONENTS, Relaxed);
 }
 
-/// Keeps every register and flag but the arithmetic ones.
-#[allow(unsafe_code, reason = "saves and restores registers")]
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn trampoline() {
-    naked_asm!(
+/// A call of `$called` that keeps every register and flag but the arithmetic ones. `$before` is done
+/// ahead of all, with RBP set; `$after` when the call has returned. RAX is at `[rbp - 8]` in between.
+macro_rules! trampoline {
+    ($called:path, before: [$($before:literal)*], after: [$($after:literal)*]) => { naked_asm!(
         ".cfi_startproc",
         "push rbp",
         ".cfi_adjust_cfa_offset 8",
         ".cfi_rel_offset rbp, 0",
         "mov rbp, rsp",
         ".cfi_def_cfa_register rbp",
+        $($before,)*
         "push rax",
         "mov eax, [rip + {mask}]",
         "test eax, eax",
@@ -99,7 +118,8 @@ pub(crate) unsafe extern "C" fn trampoline() {
         "mov [rsp + 560], rdx",
         "mov [rsp + 568], rdx",
         "xsave64 [rsp]",
-        "call {call_hook}",
+        "call {called}",
+        $($after,)*
         "mov eax, [rip + {mask}]",
         "xor edx, edx",
         "xrstor64 [rsp]",
@@ -122,13 +142,31 @@ pub(crate) unsafe extern "C" fn trampoline() {
         ".cfi_restore_state",
         "3:",
         "fxsave64 [rsp]",
-        "call {call_hook}",
+        "call {called}",
+        $($after,)*
         "fxrstor64 [rsp]",
         "jmp 4b",
         ".cfi_endproc",
         mask = sym MASK,
         area = sym AREA,
-        call_hook = sym crate::call_hook,
+        called = sym $called,
+    ) };
+}
+
+#[allow(unsafe_code, reason = "saves and restores registers")]
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn trampoline() {
+    trampoline!(crate::call_hook, before: [], after: [])
+}
+
+/// As [`trampoline`], except that RAX has the answer.
+#[allow(unsafe_code, reason = "saves and restores registers")]
+#[unsafe(naked)]
+unsafe extern "C" fn asking_trampoline() {
+    trampoline!(
+        crate::call_hook_and_ask,
+        before: ["xor eax, eax"],
+        after: ["mov [rbp - 8], rax"]
     )
 }
 

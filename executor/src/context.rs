@@ -7,11 +7,14 @@
 //! | `HANDLE` | the runtime that `Handle::current` and `spawn` mean |
 //! | `BLOCKED_BY` | why `block_on` would stall other tasks here |
 //! | `TASK` | the task that is being polled |
+//! | `DEADLINES` | the innermost deadline around the code that runs |
+//! | `DROPPING` | a task's future or output is being dropped |
 //! | `WOKEN` | that task has woken itself |
 //! | `PREEMPTION` | how far the poll may be preempted that runs here |
 //! | `SIGNAL_MASK` | the signals that the thread blocks when a poll begins, with the kernel backend |
 //! | `THREAD_END` | the duty to call the hook for a thread's end |
 
+use crate::cancel::{self, CANCELLATION, Deadline};
 use crate::preempt;
 use crate::runtime::{Config, Handle};
 use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint, seeded};
@@ -21,7 +24,7 @@ use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Backend;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 thread_local! {
@@ -29,6 +32,8 @@ thread_local! {
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
     static BLOCKED_BY: Cell<BlockedBy> = const { Cell::new(BlockedBy::Nothing) };
     static TASK: AtomicPtr<TaskHeader> = const { AtomicPtr::new(ptr::null_mut()) };
+    static DEADLINES: AtomicPtr<Deadline> = const { AtomicPtr::new(ptr::null_mut()) };
+    static DROPPING: Cell<bool> = const { Cell::new(false) };
     static WOKEN: Cell<bool> = const { Cell::new(false) };
     static PREEMPTION: Cell<Preemption> = const { Cell::new(Preemption::Forced) };
     static SIGNAL_MASK: Cell<u64> = const { Cell::new(0) };
@@ -82,6 +87,7 @@ pub(crate) fn sit(seat: &Seat) -> Seated {
     if seat.scheduler().seeded.is_some() {
         checkpoint::set_chooser(Some(seeded::choose));
     }
+    checkpoint::install_cancellation(&CANCELLATION);
     seat.machine().note_place();
     Seated {
         previous_seat: SEAT.replace(seat),
@@ -99,6 +105,8 @@ impl Drop for Seated {
             // A current-thread runtime was driven inside `block_in_place`. The hook is the same for
             // both seats; a request was meant for the inner one's poll.
             checkpoint::clear_request();
+            // The inner seat's polls may have ended what was meant for this one.
+            cancel::remind();
         }
     }
 }
@@ -255,6 +263,85 @@ pub(crate) fn task() -> Option<Id> {
 pub(crate) fn current_task() -> Option<&'static TaskHeader> {
     // SAFETY: the task outlives the guard that takes its address out of here again.
     unsafe { TASK.with(|task| task.load(Relaxed)).as_ref() }
+}
+
+/// The same as an address.
+#[inline]
+pub(crate) fn current_task_address() -> *const TaskHeader {
+    TASK.with(|task| task.load(Relaxed)).cast_const()
+}
+
+/// The innermost deadline around the code that the calling thread or fiber runs; null: there is none.
+#[inline]
+pub(crate) fn innermost_deadline() -> *const Deadline {
+    DEADLINES.with(|innermost| innermost.load(Relaxed)).cast_const()
+}
+
+/// Sets it. It is reset before the deadline goes.
+#[inline]
+pub(crate) fn set_innermost_deadline(deadline: *const Deadline) {
+    DEADLINES.with(|innermost| innermost.store(deadline.cast_mut(), Relaxed));
+}
+
+/// Ends a time in which a task's future or output is dropped.
+pub(crate) struct Dropping {
+    was_dropping: bool,
+}
+
+/// Until the guard goes, a task's future or output is being dropped.
+pub(crate) fn begin_drop() -> Dropping {
+    Dropping { was_dropping: DROPPING.replace(true) }
+}
+
+impl Drop for Dropping {
+    fn drop(&mut self) {
+        DROPPING.set(self.was_dropping);
+    }
+}
+
+/// Whether a task's future or output is being dropped on this thread.
+pub(crate) fn is_dropping() -> bool {
+    DROPPING.get()
+}
+
+/// What others may see and raise of a thread or fiber.
+#[derive(Clone, Copy)]
+pub(crate) struct Visible {
+    pub(crate) flag: checkpoint::Flag,
+    task: NonNull<AtomicPtr<TaskHeader>>,
+    deadlines: NonNull<AtomicPtr<Deadline>>,
+}
+
+// SAFETY: the addresses are of atomics; that they are still there is the obligation of the methods.
+unsafe impl Send for Visible {}
+
+impl Visible {
+    /// Of the thread or fiber that calls this.
+    pub(crate) fn here() -> Self {
+        Visible {
+            flag: checkpoint::this_thread(),
+            task: TASK.with(|task| NonNull::from(task)),
+            deadlines: DEADLINES.with(|deadlines| NonNull::from(deadlines)),
+        }
+    }
+
+    /// Whether it runs the code of this task.
+    ///
+    /// # Safety
+    /// The thread or fiber has not ended and does not end during the call.
+    pub(crate) unsafe fn runs(self, task: &TaskHeader) -> bool {
+        // SAFETY: the caller vouches that the variable is still there.
+        ptr::eq(unsafe { self.task.as_ref() }.load(Relaxed), task)
+    }
+
+    /// Whether there is a deadline around the code that it runs.
+    ///
+    /// # Safety
+    /// As of [`runs`](Self::runs).
+    pub(crate) unsafe fn has_deadline(self) -> bool {
+        // SAFETY: the caller vouches that the variable is still there.
+        !unsafe { self.deadlines.as_ref() }.load(Relaxed).is_null()
+    }
 }
 
 /// Where the calling thread or fiber keeps the address of the task whose code it runs.

@@ -16,10 +16,13 @@
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
 //! | `endpoint` | showing all that over HTTP |
+//! | `cancel` | ending a poll in the middle that was cancelled |
 //! | `context` | what a thread knows about where it is |
 
 #[cfg(not(loom))]
 mod blocking;
+#[cfg(not(loom))]
+mod cancel;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]

@@ -129,8 +129,71 @@ use proc_macro::TokenStream;
 /// # assert_eq!(parity(&[7, 1, 3]), 0);
 /// ```
 ///
+/// # Ending code that was cancelled
+///
+/// A task that is aborted, or whose time is over, ends when its poll returns. With `cancel` it also ends
+/// at its next check in sync code:
+///
+/// ```
+/// use preempt::preemptible;
+/// use preempt::time::{Duration, timeout};
+///
+/// #[preemptible(cancel)]
+/// fn smallest_factor(n: u64) -> u64 {
+///     let mut factor = 2;
+///     while n % factor != 0 {
+///         factor += 1;
+///     }
+///     factor
+/// }
+///
+/// #[preempt::main(worker_threads = 1)]
+/// async fn main() {
+///     let limit = Duration::from_millis(5);
+///     // The largest prime number below 2^64.
+///     let factor = timeout(limit, async { smallest_factor(18_446_744_073_709_551_557) }).await;
+///     assert!(factor.is_err());
+///
+///     let task = preempt::spawn(async { smallest_factor(18_446_744_073_709_551_557) });
+///     task.abort();
+///     assert!(task.await.unwrap_err().is_cancelled());
+/// }
+/// ```
+///
+/// The check asks whether the running poll was *cancelled*: its task was aborted (`JoinHandle::abort`, an
+/// `AbortHandle`, dropping a `JoinSet`), its runtime shuts down, or a `timeout` around the code is over, of
+/// several the outermost. If so it unwinds from there as a panic does, but quietly: no message, and the
+/// panic hook is not called. The unwinding ends where the task is polled, whose handle then says
+/// `JoinError::is_cancelled`, or at the `timeout`, which answers `Elapsed`. While nobody cancels, such a
+/// check costs what any other costs.
+///
+/// It is for each function to say, because it must be fit for being left in the middle:
+///
+/// * Destructors run, and nothing else: what a function does to shared data between two checks must be
+///   whole. A `std::sync::Mutex` that is held is poisoned, as by a panic.
+/// * Functions between, callers without `cancel` and closures, are unwound through as by any panic. One
+///   that catches panics catches this one; if its code goes on, it ends at the next check.
+/// * A destructor that runs such a function may be left in the middle, except during unwinding.
+///
+/// Nothing is unwound while the thread panics already, in
+/// [`no_preempt`](https://docs.rs/preempt/latest/preempt/fn.no_preempt.html) sections and tasks with
+/// `Preemption::Never`, while the future or the output of a task is dropped, and where panics abort the
+/// process. On `extern` functions that must not unwind, such as `extern "C"`, the option is an error; in an
+/// annotated `impl` block, trait or module they get checks that do not. Async code needs no such
+/// option at its awaits: it yields there when its task is aborted, and is dropped.
+///
+/// An abort is seen at the next check. A timeout is seen within some milliseconds after it is over: the
+/// monitor looks after those of polls that go on. On the threads of `spawn_blocking`, and for the future of
+/// `block_on` on a multi-thread runtime, nothing is cancelled. A task of a `LocalSet` that another thread
+/// aborts during its poll sees that when the runtime next asks the poll to give way.
+///
+/// Code that would rather return an error asks
+/// [`task::is_cancelled`](https://docs.rs/preempt/latest/preempt/task/fn.is_cancelled.html).
+///
 /// # Options
 ///
+/// * `cancel`: checks in sync code end polls that were cancelled, see above. `cancel = false` on a
+///   function in an annotated module takes it back.
 /// * `every = N`, from 1 to 1048576: each loop checks after N iterations, however long they take, and
 ///   whatever kind of loop it is.
 /// * `loops = false`: no checks in loops, except that awaits in them still yield.

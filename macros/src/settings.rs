@@ -67,6 +67,11 @@ impl Setting {
         }
     }
 
+    /// `name` alone, or `name = true` or `false`.
+    pub(crate) fn switch(&self) -> Result<bool> {
+        if self.value.is_none() { Ok(true) } else { Ok(self.boolean()?.0) }
+    }
+
     fn value(&self, kind: &str) -> Result<&Expr> {
         self.value.as_ref().ok_or_else(|| {
             let name = &self.name;

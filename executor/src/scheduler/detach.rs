@@ -18,7 +18,8 @@ use super::Scheduler;
 use super::seat::Seat;
 use super::seeded;
 use super::worker::{self, SeatRef};
-use crate::context;
+use crate::cancel;
+use crate::context::{self, Visible};
 use crate::observe;
 use crate::sync::Critical;
 use crate::task::Preemption;
@@ -32,8 +33,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// A poll that was set aside.
 pub(super) struct Detached {
     pub(super) suspended: Suspended,
-    /// The flag of its fiber, to be raised while it runs.
-    pub(super) flag: checkpoint::Flag,
+    /// What can be seen of its fiber while it runs.
+    pub(super) visible: Visible,
     /// How far it may be preempted when it goes on.
     pub(super) preemption: Preemption,
     /// What has stopped it.
@@ -87,16 +88,17 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     let departure = context::with_seat(|seat| seat.and_then(|seat| prepare(seat, stopped_by)));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
-        let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
+        let (visible, preemption) = (Visible::here(), context::preemption());
         let note = observe::Paused::here();
         let at = PausedAt(NonNull::from(&note));
         let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            let detached = Detached { suspended, flag, preemption, stopped_by, at };
+            let detached = Detached { suspended, visible, preemption, stopped_by, at };
             scheduler.push_detached(detached);
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
         context::reseat();
+        cancel::remind();
         context::with_seat(|now| {
             let Some(now) = now else { return };
             now.count_migration(seat);

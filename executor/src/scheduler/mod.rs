@@ -15,6 +15,7 @@
 mod anticipation;
 mod attention;
 mod background;
+mod cancelling;
 mod detach;
 pub(crate) mod idle;
 mod machine;
@@ -35,7 +36,7 @@ pub(crate) use seat::Seat;
 pub(crate) use waking::waits_for_nobody;
 
 use crate::blocking::BlockingPool;
-use crate::context;
+use crate::context::{self, Visible};
 use crate::metrics::{Counters, ProcessorCounters};
 use crate::netpoll::Netpoll;
 use crate::observe::{Paused, Stalls, Waits};
@@ -49,11 +50,11 @@ use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
 use attention::{Attention, CLOSED, SEEDED};
 use background::Background;
+use cancelling::Cancelling;
 use detach::Detached;
 use idle::Idle;
 use machine::Machines;
 use parker::{Parker, Unparked};
-use preempt_checkpoint::runtime::Flag;
 use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::{Kicked, Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
@@ -76,7 +77,7 @@ pub(crate) struct Processor {
     pub(crate) counters: ProcessorCounters,
     /// What its machine sleeps on while it has the processor.
     pub(crate) parker: Parker,
-    /// Whoever raises the holder's flag has the lock, and a thread or fiber takes its flag out
+    /// Whoever looks at the holder, or raises its flag, has the lock, and a thread or fiber takes its flag out
     /// before it ends.
     holder: Mutex<Option<Holder>>,
     /// See `resize.rs`.
@@ -85,8 +86,8 @@ pub(crate) struct Processor {
 
 /// Who runs on a processor.
 struct Holder {
-    /// The flag of the thread or fiber.
-    flag: Flag,
+    /// What can be seen of the thread or fiber.
+    visible: Visible,
     machine: Arc<Machine>,
 }
 
@@ -111,8 +112,8 @@ impl Processor {
         self.is_retired.store(retired, SeqCst);
     }
 
-    fn set_holder(&self, flag: Flag, machine: &Arc<Machine>) {
-        let holder = Holder { flag, machine: machine.clone() };
+    fn set_holder(&self, visible: Visible, machine: &Arc<Machine>) {
+        let holder = Holder { visible, machine: machine.clone() };
         let previous = self.holder.lock().replace(holder);
         drop(previous);
     }
@@ -137,7 +138,7 @@ impl Processor {
         }
         self.watch.note_request(slice);
         // SAFETY: the thread takes its flag out of here, under the lock, before it ends.
-        unsafe { holder.flag.request_remote() };
+        unsafe { holder.visible.flag.request_remote() };
         true
     }
 }
@@ -176,6 +177,7 @@ pub(crate) struct Scheduler {
     /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
     /// Filled and looked at by the monitor.
     orphans: Mutex<Vec<Arc<Machine>>>,
+    cancelling: Cancelling,
     thread_shortage_reported: AtomicBool,
     /// The monitor's, kept for its memory; empty between uses.
     monitors_wakers: Mutex<Vec<Waker>>,
@@ -213,6 +215,7 @@ impl Scheduler {
             attention: Attention::default(),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
+            cancelling: Cancelling::new(most),
             thread_shortage_reported: AtomicBool::new(false),
             monitors_wakers: Mutex::default(),
             config,
@@ -508,17 +511,26 @@ impl Scheduler {
                 return false;
             }
         };
-        if !self.processors[processor].watch.retake(slice) {
+        if !self.retake(&self.processors[processor], slice) {
             self.machines.put_back(machine);
             return false;
         }
-        self.processors[processor].clear_holder();
         // Before the next poll on the processor.
         self.trace_hand_off(processor);
         // So that a task which runs because of it finds it counted.
         self.counters.hand_offs.fetch_add(1, Relaxed);
         machine.offer(processor);
         true
+    }
+
+    /// Takes the processor away from the poll, which is adrift then. `false`: it has ended.
+    fn retake(&self, processor: &Processor, slice: Slice) -> bool {
+        let mut holder = processor.holder.lock();
+        let is_taken = processor.watch.retake(slice);
+        if is_taken && let Some(holder) = holder.take() {
+            self.cancelling.set_adrift(holder);
+        }
+        is_taken
     }
 
     /// Tells once that polls keep their processors for want of threads.
@@ -548,6 +560,7 @@ impl Scheduler {
             }
             self.unpark(processor.index);
         }
+        self.have_all_polls_look();
         self.machines.close();
     }
 
@@ -626,6 +639,10 @@ impl Schedule for Arc<Scheduler> {
         // alive.
         let scheduler = unsafe { &*Arc::as_ptr(this.as_ref()) };
         scheduler.push_yielded(runnable);
+    }
+
+    fn cancel_poll(&self, header: &TaskHeader) {
+        Scheduler::cancel_poll(self, header);
     }
 
     fn release(&self, header: &TaskHeader) -> bool {

@@ -56,7 +56,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn is_idle(&self) -> bool {
-        self.idle.all_sleep()
+        self.idle.all_sleep() && !self.cancelling.has_deadline_adrift()
     }
 
     fn waiting(&self) -> Waiting {
@@ -79,7 +79,9 @@ impl preempt_sysmon::Scheduler for Scheduler {
 
     fn next_timer(&self) -> Option<Instant> {
         // Who sleeps until then needs no help.
-        if self.netpoll.has_keeper() { None } else { self.timers.next() }
+        let timer = if self.netpoll.has_keeper() { None } else { self.timers.next() };
+        // Nobody but the monitor looks after the deadlines of polls that go on.
+        timer.into_iter().chain(self.cancelling.next_deadline()).min()
     }
 
     fn poll_events(&self, now: Instant) {
@@ -103,6 +105,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn sleep_until_event(&self, until: Instant, is_kicked: impl FnOnce() -> bool) -> bool {
+        let until = self.cancelling.next_deadline().map_or(until, |next| next.min(until));
         let mut slept = false;
         self.collect_and_wake(|wakers| {
             let next_timer = || self.timers.next();
@@ -145,6 +148,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         preempt::prepare();
         self.empty_retired();
         self.interrupt_orphans();
+        self.have_deadlines_looked_at();
         self.top_up_fibers();
         self.stalls.iter().for_each(|stalls| stalls.tend(self));
     }

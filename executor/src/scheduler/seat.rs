@@ -12,7 +12,7 @@ use super::detach::StoppedBy;
 use super::machine::Machine;
 use super::worker::SeatRef;
 use super::{Processor, Scheduler};
-use crate::context;
+use crate::context::{self, Visible};
 use crate::trace::Lane;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Pool;
@@ -82,7 +82,7 @@ impl Seat {
 
     /// Takes a processor over, which the caller holds.
     pub(crate) fn take(&self, processor: usize) {
-        self.scheduler.processors[processor].set_holder(checkpoint::this_thread(), &self.machine);
+        self.scheduler.processors[processor].set_holder(Visible::here(), &self.machine);
         self.processor.store(processor, Relaxed);
         self.searching.set(false);
         self.was_offered.set(true);
@@ -92,7 +92,7 @@ impl Seat {
     /// A new loop has begun on this fiber: its flag is to be raised from now on.
     pub(super) fn moved_to_this_fiber(&self) {
         if let Some(processor) = self.held() {
-            processor.set_holder(checkpoint::this_thread(), &self.machine);
+            processor.set_holder(Visible::here(), &self.machine);
         }
     }
 
@@ -175,7 +175,7 @@ impl Seat {
 
     /// A poll begins on this machine's processor.
     pub(super) fn begin_slice(&self, processor: &Processor) {
-        checkpoint::clear_request();
+        checkpoint::begin_poll();
         self.note_slice(processor, processor.watch.begin_poll());
     }
 
@@ -210,6 +210,7 @@ impl Seat {
             // Another machine has it: its holder is none of this machine's business.
             self.processor.store(NONE, Relaxed);
             self.machine.set_orphaned(false);
+            self.scheduler.forget_adrift(index, &self.machine);
         }
     }
 

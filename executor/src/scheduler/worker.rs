@@ -220,7 +220,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 pub(super) fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
-    processor.set_holder(detached.flag, seat.machine());
+    processor.set_holder(detached.visible, seat.machine());
     processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor, detached.stopped_by);
     Step::Resume(detached.suspended)

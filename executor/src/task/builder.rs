@@ -156,6 +156,10 @@ impl<S: Schedule> Schedule for Named<S> {
         unsafe { S::reschedule(NonNull::from(&this.as_ref().schedule), runnable) }
     }
 
+    fn cancel_poll(&self, header: &TaskHeader) {
+        self.schedule.cancel_poll(header);
+    }
+
     fn release(&self, header: &TaskHeader) -> bool {
         self.schedule.release(header)
     }

@@ -53,6 +53,11 @@ impl Header {
         self.spawned_at
     }
 
+    /// Whether it was aborted, or its runtime shuts down.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.state.is_cancelled()
+    }
+
     /// When it was queued; zero: nobody has said so.
     pub(crate) fn queued_at(&self) -> u64 {
         self.queued_at.load(Relaxed)

@@ -42,7 +42,9 @@ impl<T> JoinHandle<T> {
         JoinHandle { task: unsafe { Task::from_raw(header) }, _output: PhantomData }
     }
 
-    /// Asks for the task's cancellation: its future is dropped instead of being polled again.
+    /// Asks for the task's cancellation: its future is dropped instead of being polled again. A poll that
+    /// is under way ends at its next check in a function with `#[preemptible(cancel)]`, by unwinding, or
+    /// at its next check in async code.
     ///
     /// Awaiting the handle then returns a cancelled [`JoinError`], or the output if the task had
     /// completed before. A task started by `spawn_blocking` can only be aborted before it runs.

@@ -48,8 +48,8 @@ pub mod futures {
 
 pub(crate) use cell::Header as TaskHeader;
 use cell::{Cell, Header};
+use state::Cancel;
 pub(crate) use state::Phase;
-use state::Wake;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -74,6 +74,10 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// # Safety
     /// `this` is in the runnable's task.
     unsafe fn reschedule(this: NonNull<Self>, runnable: Runnable);
+    /// The task was aborted while it is being polled: the poll is to find out.
+    fn cancel_poll(&self, header: &Header) {
+        let _ = header;
+    }
     /// The task is complete. `true`: the registry gave its reference up.
     fn release(&self, header: &Header) -> bool;
     /// Whether `schedule` waits for nobody, and so may be called by the scheduler itself.
@@ -166,9 +170,13 @@ impl Task {
 
     /// Asks for cancellation.
     fn cancel(&self) {
-        if self.header().state.cancel() == Wake::Schedule {
+        let vtable = self.header().vtable;
+        match self.header().state.cancel() {
+            Cancel::Done => {}
             // SAFETY: the transition made a reference for the runnable.
-            unsafe { (self.header().vtable.schedule)(self.0) };
+            Cancel::Schedule => unsafe { (vtable.schedule)(self.0) },
+            // SAFETY: this reference keeps the task alive.
+            Cancel::Running => unsafe { (vtable.cancel_poll)(self.0) },
         }
     }
 

@@ -9,7 +9,7 @@ use super::cell::{Cell, Header, Stage};
 use super::state::{Completed, Start, Suspend};
 use super::waker::waker_ref;
 use super::{JoinError, Runnable, Schedule, coop};
-use crate::{context, report};
+use crate::{cancel, context, report};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +26,8 @@ pub(super) struct Vtable {
     pub(super) schedule_alone: unsafe fn(NonNull<Header>),
     /// Drops the future, with RUNNING set by `State::shut_down`, and completes the task.
     pub(super) cancel: unsafe fn(NonNull<Header>),
+    /// Tells the poll that the task was cancelled; the caller holds a reference.
+    pub(super) cancel_poll: unsafe fn(NonNull<Header>),
     /// Moves the output into `*mut Option<Result<Output, JoinError>>`; COMPLETE, caller owns it.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops an output that nobody took; COMPLETE, caller owns it.
@@ -45,6 +47,7 @@ pub(super) fn vtable<F: Future + 'static, S: Schedule>() -> &'static Vtable {
             schedule: schedule::<F, S>,
             schedule_alone: schedule_alone::<F, S>,
             cancel: cancel::<F, S>,
+            cancel_poll: cancel_poll::<F, S>,
             take_output: take_output::<F, S>,
             drop_output: drop_output::<F, S>,
             wakes_at_once: wakes_at_once::<F, S>,
@@ -121,6 +124,12 @@ unsafe fn cancel<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
     complete(task, cancelled(task), 0);
 }
 
+unsafe fn cancel_poll<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {
+    // SAFETY: the caller holds a reference.
+    let task = unsafe { cell::<F, S>(header) };
+    task.schedule.cancel_poll(&task.header);
+}
+
 unsafe fn take_output<F: Future + 'static, S: Schedule>(header: NonNull<Header>, into: *mut ()) {
     // SAFETY: the caller holds a reference.
     let task = unsafe { cell::<F, S>(header) };
@@ -180,7 +189,21 @@ fn poll_future<F: Future + 'static, S: Schedule>(task: &Cell<F, S>) -> Polled<F:
     match polled {
         Ok(Poll::Pending) => Polled::Pending { woken: current.has_woken_itself() },
         Ok(Poll::Ready(output)) => Polled::Ready(Ok(output)),
-        Err(payload) => Polled::Ready(Err(JoinError::panicked(task.header.id, payload))),
+        Err(payload) => Polled::Ready(unwound(task, payload)),
+    }
+}
+
+/// The output of a task whose poll was left by unwinding: a panic, or the end of a poll that was
+/// cancelled. RUNNING is set.
+#[cold]
+fn unwound<F: Future + 'static, S: Schedule>(
+    task: &Cell<F, S>,
+    payload: Box<dyn Any + Send>,
+) -> Result<F::Output, JoinError> {
+    if cancel::is_unwinding(&*payload) && task.header.is_cancelled() {
+        cancelled(task)
+    } else {
+        Err(JoinError::panicked(task.header.id, payload))
     }
 }
 
@@ -224,6 +247,7 @@ fn discard_stage<F: Future + 'static, S: Schedule>(
     task: &Cell<F, S>,
 ) -> Result<(), Box<dyn Any + Send>> {
     let _current = context::enter_task(&task.header);
+    let _dropping = context::begin_drop();
     catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the caller has the right to the stage. The old value is dropped in place, so a
         // pinned future is not moved; if its drop panics, the new value is written all the same.

@@ -95,6 +95,18 @@ pub(crate) enum WakeByValue {
     Schedule,
 }
 
+/// What a request for cancellation is to do.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Cancel {
+    /// Nothing more.
+    Done,
+    /// Queue the task, for the destruction of its future. One reference goes with the `Runnable`.
+    Schedule,
+    /// Tell the poll, which drops the future at its end.
+    Running,
+}
+
 /// What completion found.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -205,16 +217,23 @@ impl State {
     }
 
     /// Asks for cancellation; takes effect when the task is next taken or its poll ends.
-    pub(crate) fn cancel(&self) -> Wake {
+    pub(crate) fn cancel(&self) -> Cancel {
         self.update(|word| {
             if word & (COMPLETE | CANCELLED) != 0 {
-                (None, Wake::Done)
-            } else if word & (RUNNING | SCHEDULED) != 0 {
-                (Some(word | CANCELLED), Wake::Done)
+                (None, Cancel::Done)
+            } else if word & RUNNING != 0 {
+                (Some(word | CANCELLED), Cancel::Running)
+            } else if word & SCHEDULED != 0 {
+                (Some(word | CANCELLED), Cancel::Done)
             } else {
-                (Some(with_one_more(word) | CANCELLED | SCHEDULED), Wake::Schedule)
+                (Some(with_one_more(word) | CANCELLED | SCHEDULED), Cancel::Schedule)
             }
         })
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        // Relaxed: the fences in `cancel.rs` are stronger, and the bit is never cleared.
+        self.0.load(Relaxed) & CANCELLED != 0
     }
 
     /// The runtime shuts down. `true`: the caller now has the right to drop the future (RUNNING
@@ -308,7 +327,7 @@ mod tests {
         let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.suspend(false), Suspend::Idle);
-        assert_eq!(state.cancel(), Wake::Schedule);
+        assert_eq!(state.cancel(), Cancel::Schedule);
         assert_eq!(state.start(), Start::Cancel);
     }
 
@@ -356,10 +375,10 @@ mod tests {
     fn cancelling_during_the_poll_takes_effect_at_its_end() {
         let state = State::new(Preemption::Forced);
         assert_eq!(state.start(), Start::Poll);
-        assert_eq!(state.cancel(), Wake::Done);
+        assert_eq!(state.cancel(), Cancel::Running);
         assert_eq!(state.suspend(false), Suspend::Cancel);
         assert_eq!(state.complete(), Completed::Joined);
-        assert_eq!(state.cancel(), Wake::Done);
+        assert_eq!(state.cancel(), Cancel::Done);
     }
 
     #[test]
@@ -368,7 +387,7 @@ mod tests {
             let state = State::new(preemption);
             assert_eq!(state.start(), Start::Poll);
             state.add_ref();
-            assert_eq!(state.cancel(), Wake::Done);
+            assert_eq!(state.cancel(), Cancel::Running);
             assert_eq!(state.complete(), Completed::Joined);
             assert!(!state.drop_refs(3));
             assert_eq!(state.preemption(), preemption);
@@ -463,9 +482,9 @@ mod models {
             let suspended = state.suspend(false);
             let aborted = abort.join().unwrap();
             match suspended {
-                Suspend::Cancel => assert_eq!(aborted, Wake::Done),
+                Suspend::Cancel => assert_eq!(aborted, Cancel::Running),
                 Suspend::Idle => {
-                    assert_eq!(aborted, Wake::Schedule);
+                    assert_eq!(aborted, Cancel::Schedule);
                     assert_eq!(state.start(), Start::Cancel);
                 }
                 Suspend::Reschedule | Suspend::Last => panic!("nobody wakes"),

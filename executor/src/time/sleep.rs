@@ -67,8 +67,13 @@ impl Sleep {
     }
 
     /// Whether the time has come by the clock of its own runtime.
-    fn has_come(&self) -> bool {
+    pub(crate) fn has_come(&self) -> bool {
         self.handle.scheduler().timers.clock.now() >= self.deadline.into_std()
+    }
+
+    /// When its time comes by the system's clock; `None`: not by itself.
+    pub(crate) fn comes_at(&self) -> Option<std::time::Instant> {
+        self.handle.scheduler().timers.clock.to_system(self.deadline.into_std())
     }
 
     /// Starts over with another deadline, also after it was over.

@@ -1,6 +1,7 @@
 //! A limit on the time of a future.
 
 use super::{Instant, Sleep, sleep, sleep_until};
+use crate::cancel::{self, Expired};
 use crate::coop;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -12,8 +13,10 @@ use std::time::Duration;
 
 /// Waits for a future for at most `limit`, then drops it.
 ///
-/// A future that is ready when the time is over wins. One that does not yield cannot be ended by a
-/// timeout: the limit is looked at when the future returns from a poll.
+/// A future that is ready when the time is over wins. The limit is looked at when the future returns from
+/// a poll; and, while it computes in tasks, at the checks of functions with `#[preemptible(cancel)]`, which
+/// end it by unwinding from there: destructors run, and a lock that is held is poisoned as by a panic.
+/// Other code that does not yield is not ended by a timeout.
 ///
 /// # Panics
 /// Outside a runtime.
@@ -56,8 +59,10 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let had_budget = coop::has_budget_remaining();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            return Poll::Ready(Ok(output));
+        match cancel::until(&this.delay, || this.future.poll(cx)) {
+            Ok(Poll::Ready(output)) => return Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => {}
+            Err(Expired) => return Poll::Ready(Err(Elapsed(()))),
         }
         // A future that spends the whole budget in each of its polls has its limit too.
         let is_spent = had_budget && !coop::has_budget_remaining();

@@ -8,7 +8,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use std::cell::Cell;
 use syn::spanned::Spanned;
-use syn::{Block, Expr, Lifetime, Stmt, parse_quote, parse_quote_spanned};
+use syn::{Block, Expr, Ident, Lifetime, Stmt, parse_quote, parse_quote_spanned};
 
 /// Writes checks that call into `<root>::__private`.
 pub(crate) struct Checks {
@@ -16,11 +16,18 @@ pub(crate) struct Checks {
     /// What is known of the functions in the annotated item.
     pub(crate) names: Names,
     labels: Cell<usize>,
+    /// Whether the checks of the function at hand may unwind.
+    cancel: Cell<bool>,
 }
 
 impl Checks {
     pub(crate) fn new(options: Options, names: Names) -> Self {
-        Checks { options, names, labels: Cell::new(0) }
+        Checks { options, names, labels: Cell::new(0), cancel: Cell::new(false) }
+    }
+
+    /// The checks that follow are of a function, which may be unwound or not.
+    pub(crate) fn begin_function(&self, may_unwind: bool) {
+        self.cancel.set(self.options.cancel && may_unwind);
     }
 
     /// A label that nobody else uses.
@@ -36,11 +43,19 @@ impl Checks {
         quote_spanned!(span=> #root::__private)
     }
 
-    /// Output: `::preempt::__private::checkpoint();`
+    /// Output: `::preempt::__private::checkpoint();`, with the option `cancel`
+    /// `::preempt::__private::checkpoint_or_cancel();`
     pub(crate) fn checkpoint(&self, span: Span) -> Stmt {
-        let checkpoint = self.function("checkpoint", span);
+        let name = if self.cancel.get() { "checkpoint_or_cancel" } else { "checkpoint" };
+        let checkpoint = self.function(name, span);
         let call = quote_spanned!(generated(span)=> #checkpoint(););
         parse_quote!(#call)
+    }
+
+    /// The method of a stride that ends a strip with a check.
+    pub(crate) fn end_strip(&self, span: Span) -> Ident {
+        let name = if self.cancel.get() { "end_strip_or_cancel" } else { "end_strip" };
+        Ident::new(name, span)
     }
 
     /// Output:
@@ -71,7 +86,7 @@ impl Checks {
     fn function(&self, name: &str, span: Span) -> TokenStream {
         let span = generated(span);
         let private = self.private(span);
-        let name = syn::Ident::new(name, span);
+        let name = Ident::new(name, span);
         quote_spanned!(span=> #private::#name)
     }
 }

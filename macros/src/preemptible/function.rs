@@ -25,9 +25,10 @@ use super::awaits::{self, Context};
 use super::checks::{Checks, insert};
 use super::loops;
 use proc_macro2::Span;
-use syn::{Block, Expr, ExprBlock, Signature, Stmt};
+use syn::{Abi, Block, Expr, ExprBlock, LitStr, Signature, Stmt};
 
 pub(crate) fn instrument(sig: &Signature, body: &mut Block, checks: &Checks) {
+    checks.begin_function(foreign_abi(sig).is_none());
     let context = if sig.asyncness.is_some() { Context::Async } else { Context::Sync };
     let span = sig.fn_token.span;
     let yields = context == Context::Async && awaits::any_in(body);
@@ -43,6 +44,12 @@ pub(crate) fn instrument(sig: &Signature, body: &mut Block, checks: &Checks) {
     if yields && checks.options.entry != Some(false) {
         insert(checks.yield_point(span), body);
     }
+}
+
+/// The ABI of a function that a panic, and so a check with `cancel`, cannot leave: it would abort.
+pub(crate) fn foreign_abi(sig: &Signature) -> Option<&Abi> {
+    let unwinds = |name: &LitStr| name.value() == "Rust" || name.value().ends_with("-unwind");
+    sig.abi.as_ref().filter(|abi| !abi.name.as_ref().is_some_and(unwinds))
 }
 
 /// Puts a check where every path to a call comes by, and no other if possible.

@@ -2,7 +2,8 @@
 //!
 //! On a function it means that function, and a function that cannot have checks is an error. On
 //! an `impl` block, a trait or an inline module it means every function inside that can have
-//! checks and does not carry the attribute itself; what cannot is passed over.
+//! checks and does not carry the attribute itself; what cannot is passed over. With `cancel`, functions
+//! in it that must not unwind get the checks that do not.
 
 use super::checks::Checks;
 use super::function;
@@ -32,6 +33,14 @@ fn annotated(item: &mut ItemFn, checks: &Checks) -> Result<()> {
     }
     if let Some(reason) = cannot_check(&item.sig, &item.attrs) {
         return Err(reason);
+    }
+    if checks.options.cancel
+        && let Some(abi) = function::foreign_abi(&item.sig)
+    {
+        let message = "`#[preemptible(cancel)]` does not apply to an `extern` function that must not \
+            unwind: a check that finds the poll cancelled would abort the process; remove `cancel`, \
+            or use an ABI that unwinds, such as `extern \"C-unwind\"`";
+        return Err(Error::new_spanned(abi, message));
     }
     function::instrument(&item.sig, &mut item.block, checks);
     Ok(())

@@ -5,20 +5,23 @@ use crate::settings::{self, Root};
 use proc_macro2::TokenStream;
 use syn::{Attribute, Error, Meta, Result};
 
-const KNOWN: &[&str] = &["crate", "entry", "every", "loops"];
+const KNOWN: &[&str] = &["cancel", "crate", "entry", "every", "loops"];
 
 /// What the attribute's arguments say.
 pub(crate) struct Options {
     pub(crate) root: Root,
     /// Whether functions check at their entry; the macro decides where this is `None`.
     pub(crate) entry: Option<bool>,
+    /// Whether checks end polls that were cancelled, by unwinding.
+    pub(crate) cancel: bool,
     every: Option<usize>,
     loops: bool,
 }
 
 impl Options {
     pub(crate) fn parse(args: TokenStream) -> Result<Self> {
-        let (mut path, mut entry, mut every, mut loops) = (None, None, None, true);
+        let (mut path, mut entry, mut every, mut loops, mut cancel) =
+            (None, None, None, true, false);
         if let Ok(marker) = syn::parse2::<syn::Ident>(args.clone())
             && marker == "skip"
         {
@@ -28,6 +31,7 @@ impl Options {
         }
         settings::read(args, "`#[preemptible]`", KNOWN, |setting| {
             match setting.name.to_string().as_str() {
+                "cancel" => cancel = setting.switch()?,
                 "crate" => path = Some(setting.path()?),
                 "entry" => entry = Some(setting.boolean()?.0),
                 "loops" => loops = setting.boolean()?.0,
@@ -42,7 +46,7 @@ impl Options {
             }
             Ok(())
         })?;
-        Ok(Options { root: Root::new(path), entry, every, loops })
+        Ok(Options { root: Root::new(path), entry, cancel, every, loops })
     }
 
     /// What every loop gets, if the options say so.

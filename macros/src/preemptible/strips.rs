@@ -28,7 +28,7 @@ use super::jumps::{has_hidden_code, jumps};
 use super::plan::{self, Stride};
 use crate::settings::generated;
 use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
     AttrStyle, Attribute, Block, Expr, ExprForLoop, ExprLoop, ExprWhile, Lifetime, Stmt,
@@ -64,8 +64,8 @@ impl Parts {
         let short = quote_spanned!(span=> #first);
         let (prologue, stride, check) = match stride {
             Stride::Fixed(_) => {
-                let check = quote_spanned!(span=> #private::checkpoint(););
-                (TokenStream::new(), short.clone(), check)
+                let check = checks.checkpoint(keyword);
+                (TokenStream::new(), short.clone(), check.into_token_stream())
             }
             Stride::Learned { first, most } => {
                 // Loops that are over soon do not even look at what was learned, unless nothing is
@@ -75,6 +75,7 @@ impl Parts {
                 } else {
                     quote_spanned!(span=> __STRIDE.get())
                 };
+                let end_strip = checks.end_strip(span);
                 (
                     quote_spanned!(span=>
                         static __STRIDE: #private::Stride = #private::Stride::new(#first, #most);
@@ -83,7 +84,7 @@ impl Parts {
                     ),
                     quote_spanned!(span=> __stride),
                     quote_spanned!(span=>
-                        __clock = __STRIDE.end_strip(__clock);
+                        __clock = __STRIDE.#end_strip(__clock);
                         __stride = __STRIDE.get();
                     ),
                 )

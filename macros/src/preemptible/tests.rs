@@ -247,3 +247,86 @@ fn an_error_leaves_the_item_as_it_was() {
         assert!(expanded.ends_with(&item.to_string()), "{expanded}");
     }
 }
+
+fn expand_with_cancel(item: TokenStream) -> String {
+    super::expand(quote!(crate = p, every = 1, cancel), item).to_string()
+}
+
+#[test]
+fn with_cancel_sync_checks_may_unwind_and_async_ones_yield() {
+    let expanded = expand_with_cancel(quote!(
+        async fn f() {
+            loop {
+                g().await;
+            }
+            for x in y {
+                let h = |z| loop {};
+            }
+        }
+    ));
+    let expected = quote!(
+        async fn f() {
+            if p::__private::preempt_requested() {
+                p::__private::yield_now().await;
+            }
+            loop {
+                p::__private::give_way(g()).await;
+            }
+            for x in y {
+                p::__private::checkpoint_or_cancel();
+                let h = |z| loop {
+                    p::__private::checkpoint_or_cancel();
+                };
+            }
+        }
+    );
+    assert_eq!(expanded, expected.to_string());
+}
+
+#[test]
+fn with_cancel_on_a_container_functions_that_must_not_unwind_do_not() {
+    let expanded = expand_with_cancel(quote!(
+        mod m {
+            extern "C" fn a() {
+                x()
+            }
+            fn b() {
+                x()
+            }
+            extern "C" fn c() {
+                x()
+            }
+            extern "C-unwind" fn d() {
+                x()
+            }
+            extern "Rust" fn e() {
+                x()
+            }
+        }
+    ));
+    let expected = quote!(
+        mod m {
+            extern "C" fn a() {
+                p::__private::checkpoint();
+                x()
+            }
+            fn b() {
+                p::__private::checkpoint_or_cancel();
+                x()
+            }
+            extern "C" fn c() {
+                p::__private::checkpoint();
+                x()
+            }
+            extern "C-unwind" fn d() {
+                p::__private::checkpoint_or_cancel();
+                x()
+            }
+            extern "Rust" fn e() {
+                p::__private::checkpoint_or_cancel();
+                x()
+            }
+        }
+    );
+    assert_eq!(expanded, expected.to_string());
+}
