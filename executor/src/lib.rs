@@ -16,12 +16,15 @@
 //! | `blocking` | threads for `spawn_blocking` |
 //! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
 //! | `endpoint` | showing all that over HTTP |
+//! | `cpus` | how many processors the process may use |
 //! | `context` | what a thread knows about where it is |
 
 #[cfg(not(loom))]
 mod blocking;
 #[cfg(not(loom))]
 mod context;
+#[cfg(not(loom))]
+mod cpus;
 #[cfg(not(loom))]
 mod debug;
 #[cfg(not(loom))]

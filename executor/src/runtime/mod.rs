@@ -7,6 +7,7 @@ mod current_thread;
 mod handle;
 mod id;
 
+pub use crate::cpus::{CpuLimits, CpuQuota, CpuThrottling, Rounding};
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
 pub use crate::metrics::MetricsPublisher;
