@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
-use support::{LIMIT, Stop, current_thread, eventually, multi_thread, within};
+use support::{LIMIT, Stop, eventually, within};
 
 /// More than the second in which limits are read again, some times.
 const SOME_TIME: Duration = Duration::from_secs(4);
@@ -274,38 +274,42 @@ fn a_number_that_is_set_does_not_follow() {
         let system = System::new("50000 100000");
         let by_hand = system.builder().worker_threads(3).build().unwrap();
         let fixed = system.builder().follow_cpu_limits(false).build().unwrap();
+        let set_later = system.builder().build().unwrap();
         let follows = system.builder().build().unwrap();
-        let _busy = [&by_hand, &fixed, &follows].map(|runtime| keep_busy(runtime, 1));
+        let _busy = [&by_hand, &fixed, &set_later, &follows].map(|runtime| keep_busy(runtime, 1));
+        set_later.handle().set_processors(1).unwrap();
+        assert!(follows.handle().set_processors(0).is_err());
         system.set("200000 100000");
         becomes(&follows, 2);
         thread::sleep(SOME_TIME);
         assert_eq!(by_hand.metrics().num_workers(), 3);
         assert_eq!(fixed.metrics().num_workers(), 1);
+        assert_eq!(set_later.metrics().num_workers(), 1);
     });
 }
 
 #[test]
-fn the_thread_ends_with_its_runtime() {
+#[ignore = "run by `the_thread_ends_with_its_runtime`, alone in its process"]
+fn runtimes_that_follow_and_end() {
     let threads = || {
         let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
         let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
         names.filter(|name| name.trim_end() == "preempt-limits").count()
     };
-    // A process of its own would be needed to be alone; others' threads may come meanwhile.
-    within(3 * LIMIT, move || {
-        let system = System::new("50000 100000");
-        for _ in 0..3 {
-            let runtime = system.builder().build().unwrap();
-            let stop = keep_busy(&runtime, 1);
-            eventually("there is a thread", || threads() > 0);
-            drop(stop);
-            drop(runtime);
-        }
-        for runtime in [multi_thread(1), current_thread()] {
-            drop(runtime);
-        }
+    let system = System::new("50000 100000");
+    for _ in 0..2 {
+        let runtime = system.builder().build().unwrap();
+        let stop = keep_busy(&runtime, 1);
+        eventually("there is a thread", || threads() == 1);
+        drop(stop);
+        drop(runtime);
         eventually("there is none", || threads() == 0);
-    });
+    }
+}
+
+#[test]
+fn the_thread_ends_with_its_runtime() {
+    again("runtimes_that_follow_and_end", None, None);
 }
 
 // ---- for real ----

@@ -37,6 +37,24 @@ fn echo_says_what_is_wrong_with_its_arguments() {
     }
 }
 
+#[test]
+fn asyncio_does_not_tick_beside_a_hog() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/asyncio_contrast.py");
+    let output = match std::process::Command::new("python3").args([script, "--asyncio"]).output() {
+        Ok(output) => output,
+        Err(error) => return eprintln!("skipped: there is no python3 to run: {error}"),
+    };
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    let ticks = |hogs: usize| -> u32 {
+        let start = format!(" {hogs:>4} | ");
+        let row = printed.lines().find_map(|line| line.strip_prefix(&start)).expect("a row");
+        row.split('/').next().unwrap().trim().parse().expect("a number")
+    };
+    assert!(ticks(0) > 10, "{printed}");
+    assert_eq!([ticks(1), ticks(2)], [0, 0], "{printed}");
+}
+
 #[cfg(unix)]
 #[test]
 fn chat_carries_messages_and_says_goodbye() {

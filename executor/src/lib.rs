@@ -24,6 +24,7 @@ mod blocking;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has quotas"))]
 mod cpus;
 #[cfg(not(loom))]
 mod debug;

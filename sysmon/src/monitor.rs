@@ -42,8 +42,12 @@ const IDLE_LOOKS: u32 = 12;
 /// What the monitor needs of the executor. All of it may be called at any time from the monitor's
 /// thread and must not wait for a task.
 pub trait Scheduler: Send + Sync + 'static {
-    /// How many processors there are.
+    /// How many processors there can ever be.
+    fn most_processors(&self) -> usize;
+    /// How many of them are looked at, from the first one on.
     fn processors(&self) -> usize;
+    /// Whether nobody works on the processor, and nobody will before it is there again.
+    fn is_retired(&self, processor: usize) -> bool;
     /// The watch of one processor.
     fn watch(&self, processor: usize) -> &Watch;
     /// Whether no processor is at work. Sequentially consistent, see the module's proof sketch.
@@ -207,7 +211,7 @@ impl MonitorThread {
     ) -> io::Result<JoinHandle<()>> {
         thread::Builder::new().name("preempt-sysmon".to_owned()).spawn(move || {
             prepare();
-            let polls = vec![Tracked::default(); scheduler.processors()];
+            let polls = vec![Tracked::default(); scheduler.most_processors()];
             let (pace, last_look) = (Pace::new(), Instant::now());
             Watcher { thread: self, scheduler, limits, polls, pace, last_look, idle_looks: 0 }
                 .run();
@@ -295,10 +299,11 @@ impl<S: Scheduler> Watcher<S> {
         let elapsed = now.saturating_duration_since(std::mem::replace(&mut self.last_look, now));
         let short = (elapsed.as_nanos() / SHORT_POLL.as_nanos()) as u64 + 1;
         let (mut all_begun, mut are_short) = (0, true);
-        for (index, tracked) in self.polls.iter_mut().enumerate() {
+        let looked_at = self.scheduler.processors();
+        for (index, tracked) in self.polls[..looked_at].iter_mut().enumerate() {
             let begun = tracked.observe(self.scheduler.watch(index), now);
             all_begun += begun;
-            are_short &= begun > short;
+            are_short &= begun > short || self.scheduler.is_retired(index);
         }
         self.thread.shared.unhurried.store(are_short, Relaxed);
         let is_idle = self.scheduler.is_idle() && all_begun == 0;
@@ -317,7 +322,8 @@ impl<S: Scheduler> Watcher<S> {
     fn look_at_processors(&mut self, now: Instant, waiting: Waiting) -> bool {
         let victim = self.wake_up_victim(now);
         let mut acted = false;
-        for (index, tracked) in self.polls.iter_mut().enumerate() {
+        let looked_at = self.scheduler.processors();
+        for (index, tracked) in self.polls[..looked_at].iter_mut().enumerate() {
             let Some(poll) = &mut tracked.poll else { continue };
             let grace = self.limits.grace.filter(|_| victim == Some(index));
             let limits = Limits { grace, ..self.limits };
@@ -334,7 +340,7 @@ impl<S: Scheduler> Watcher<S> {
     fn wake_up_victim(&self, now: Instant) -> Option<usize> {
         let grace = self.limits.grace?;
         let mut longest: Option<(usize, Instant)> = None;
-        for (index, tracked) in self.polls.iter().enumerate() {
+        for (index, tracked) in self.looked_at() {
             let poll = tracked.poll?;
             let since = poll.first_seen;
             let age = now.saturating_duration_since(since);
@@ -398,10 +404,17 @@ impl<S: Scheduler> Watcher<S> {
         slept
     }
 
+    /// The processors that somebody works on, or will.
+    fn looked_at(&self) -> impl Iterator<Item = (usize, &Tracked)> {
+        let looked_at = self.scheduler.processors();
+        let polls = self.polls[..looked_at].iter().enumerate();
+        polls.filter(|&(index, _)| !self.scheduler.is_retired(index))
+    }
+
     /// Whether every processor has been in its poll for so long, or is in one that had to be preempted
     /// before: none of them will look for events and timers soon.
     fn all_are_in_polls_of(&self, age: Duration, now: Instant) -> bool {
-        self.polls.iter().enumerate().all(|(index, tracked)| {
+        self.looked_at().all(|(index, tracked)| {
             tracked.poll.as_ref().is_some_and(|poll| {
                 now.saturating_duration_since(poll.first_seen) >= age
                     || self.scheduler.watch(index).is_background(poll.slice)

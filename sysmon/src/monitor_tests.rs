@@ -18,6 +18,8 @@ struct Fake {
     started: Instant,
     /// The processor whose thread the system does not let run.
     starved: AtomicUsize,
+    /// The processor that is none any more.
+    retired: AtomicUsize,
     /// The processor that the scheduler itself wants.
     wanted: AtomicUsize,
     /// All threads sleep.
@@ -38,6 +40,12 @@ impl Fake {
 impl Scheduler for Fake {
     fn processors(&self) -> usize {
         self.watches.len()
+    }
+    fn most_processors(&self) -> usize {
+        self.watches.len()
+    }
+    fn is_retired(&self, processor: usize) -> bool {
+        self.retired.load(SeqCst) == processor
     }
     fn watch(&self, processor: usize) -> &Watch {
         &self.watches[processor]
@@ -125,6 +133,7 @@ fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &
         has_sockets: AtomicBool::new(false),
         started: Instant::now(),
         starved: AtomicUsize::new(usize::MAX),
+        retired: AtomicUsize::new(usize::MAX),
         wanted: AtomicUsize::new(usize::MAX),
         asleep: AtomicBool::new(false),
         sleeps: AtomicUsize::new(0),
@@ -214,6 +223,18 @@ fn a_fresh_task_interrupts_only_the_longest_poll() {
         eventually("request", || !fake.calls.lock().unwrap().is_empty());
         wait_for_looks(fake, 20);
         assert_eq!(*fake.calls.lock().unwrap(), [("request", 1)]);
+    });
+}
+
+#[test]
+fn a_fresh_task_does_not_wait_for_a_processor_that_has_retired() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(2, limits, |_, fake| {
+        fake.retired.store(1, SeqCst);
+        let _poll = fake.watches[0].begin_poll();
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 0)]);
     });
 }
 

@@ -85,11 +85,19 @@ impl Follower {
         drop(thread::Builder::new().name("preempt-limits".to_owned()).spawn(body));
     }
 
-    /// The number is going to be set by hand, which ends the following for good. To be called before it
-    /// is.
-    #[allow(dead_code, reason = "nothing sets it by hand yet")]
-    pub(crate) fn give_way_to(&self, count: usize) {
-        self.by_hand.store(count, SeqCst);
+    /// The number is set by hand, which ends the following for good, unless it is one that cannot be.
+    pub(crate) fn give_way_to(
+        &self,
+        count: usize,
+        set: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        // SeqCst: pairs with `set`, see above.
+        let before = self.by_hand.swap(count, SeqCst);
+        let result = set();
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput) {
+            self.by_hand.store(before, SeqCst);
+        }
+        result
     }
 
     /// The runtime is over.
@@ -112,7 +120,8 @@ impl Follower {
                 return result;
             }
             by_hand = now;
-            result = set(by_hand);
+            // Zero again: it was one that cannot be.
+            result = set(if by_hand == 0 { count } else { by_hand });
         }
     }
 }
@@ -139,7 +148,9 @@ impl Work {
 
     fn follow(&mut self, scheduler: &Scheduler) {
         let limits = scheduler.cpus.read_and_warn();
+        // There is room for all that the machine had when the runtime was built.
         let count = limits.processors(scheduler.config.quota_rounding);
+        let count = count.min(scheduler.config.most_processors);
         if count == self.count {
             return;
         }
@@ -178,7 +189,7 @@ mod tests {
     #[test]
     fn a_number_that_was_set_by_hand_stays() {
         let follower = follower();
-        follower.give_way_to(3);
+        follower.give_way_to(3, || Ok(())).unwrap();
         follower.set(2, |_| unreachable!("it is set by hand")).unwrap();
     }
 
@@ -188,15 +199,30 @@ mod tests {
         let set = RefCell::new(Vec::new());
         follower
             .set(2, |count| {
-                match set.borrow().len() {
-                    0 => follower.give_way_to(3),
-                    1 => follower.give_way_to(4),
-                    _ => {}
-                }
+                let by_hand = match set.borrow().len() {
+                    0 => follower.give_way_to(3, || Ok(())),
+                    1 => follower.give_way_to(4, || Ok(())),
+                    _ => Ok(()),
+                };
                 set.borrow_mut().push(count);
-                Ok(())
+                by_hand
             })
             .unwrap();
         assert_eq!(*set.borrow(), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_set_by_hand_changes_nothing() {
+        let follower = follower();
+        let refused = follower.give_way_to(99, || Err(io::ErrorKind::InvalidInput.into()));
+        assert!(refused.is_err());
+        let mut set = Vec::new();
+        follower
+            .set(2, |count| {
+                set.push(count);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(set, [2]);
     }
 }

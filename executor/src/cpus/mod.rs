@@ -140,19 +140,13 @@ impl fmt::Display for Problem {
 
 /// How many CPUs the machine has configured, those included that are offline or not for this process: no
 /// change of affinity or quota leads beyond that. 1 to [`MOST_PROCESSORS`].
-#[allow(
-    dead_code,
-    reason = "the capacity of a runtime is going to be the larger of this and its number"
-)]
 pub(crate) fn configured() -> usize {
     #[cfg(unix)]
-    {
-        // SAFETY: asks for a number.
-        let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
-        usize::try_from(count).unwrap_or(1).clamp(1, MOST_PROCESSORS)
-    }
+    // SAFETY: asks for a number.
+    let count = usize::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1);
     #[cfg(not(unix))]
-    affinity()
+    let count = 1;
+    count.max(affinity()).min(MOST_PROCESSORS)
 }
 
 /// On how many CPUs this thread may run, and so the threads that it makes. At least 1.

@@ -184,10 +184,10 @@ impl RuntimeMetrics {
         let (io_driver_poll_count, io_driver_ready_count) = scheduler.netpoll.numbers();
         let (remote_schedule_count, overflow_count) = scheduler.injector_pushes();
         let workers = workers(scheduler);
-        let spare_or_blocked = spare_machine_threads + scheduler.processors.len();
+        let spare_or_blocked = spare_machine_threads + scheduler.machines_in_place();
         let off_processor = machine_threads.saturating_sub(spare_or_blocked);
         RuntimeMetrics {
-            processors: scheduler.processors.len(),
+            processors: scheduler.active_processors(),
             cpu_limits: scheduler.cpus.recent(),
             machine_threads,
             spare_machine_threads,
@@ -248,7 +248,7 @@ fn sum(
 fn workers(scheduler: &Scheduler) -> Vec<WorkerMetrics> {
     let scale = Scale::measure();
     let of = |processor: &Processor| WorkerMetrics::of(processor, scheduler, &scale);
-    scheduler.processors.iter().map(of).collect()
+    scheduler.used_processors().iter().map(of).collect()
 }
 
 impl WorkerMetrics {

@@ -153,7 +153,7 @@ impl Stalls {
             threshold,
             slots: (0..CAPTURES).map(|_| slot()).collect(),
             events: ArrayQueue::new(MOST_EVENTS),
-            asked: (0..config.processors).map(|_| Asked::default()).collect(),
+            asked: (0..config.most_processors).map(|_| Asked::default()).collect(),
             lost: Mutex::default(),
             budget: Budget::default(),
             reporter: Reporter::default(),

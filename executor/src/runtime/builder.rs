@@ -3,7 +3,7 @@
 use super::DebugEndpoint;
 use super::Runtime;
 use super::config::{Config, Flavor};
-use crate::cpus::{Cpus, Rounding};
+use crate::cpus::{self, Cpus, Rounding};
 use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
 use crate::scheduler::idle::MOST_PROCESSORS;
@@ -67,6 +67,7 @@ impl Builder {
         let config = Config {
             flavor,
             processors: 1,
+            most_processors: 1,
             follow_cpu_limits: true,
             quota_rounding: Rounding::default(),
             system_root: PathBuf::from("/"),
@@ -400,16 +401,19 @@ impl Builder {
     pub fn build(&mut self) -> io::Result<Runtime> {
         let mut config = self.config.clone();
         match config.flavor {
-            Flavor::MultiThread => match self.workers()? {
-                Workers::Count(count) => {
-                    config.processors = count;
-                    config.follow_cpu_limits = false;
+            Flavor::MultiThread => {
+                match self.workers()? {
+                    Workers::Count(count) => {
+                        config.processors = count;
+                        config.follow_cpu_limits = false;
+                    }
+                    Workers::Auto => {
+                        let limits = Cpus::new(&config.system_root).read_and_warn();
+                        config.processors = limits.processors(config.quota_rounding);
+                    }
                 }
-                Workers::Auto => {
-                    let limits = Cpus::new(&config.system_root).read_and_warn();
-                    config.processors = limits.processors(config.quota_rounding);
-                }
-            },
+                config.most_processors = config.processors.max(cpus::configured());
+            }
             Flavor::CurrentThread => {
                 // There is no other thread to hand a processor to.
                 config.hand_off = false;

@@ -45,7 +45,9 @@ pub(crate) type StallHook = Arc<dyn Fn(&Stall) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) flavor: Flavor,
+    /// How many processors there are at first, and how many there can be.
     pub(crate) processors: usize,
+    pub(crate) most_processors: usize,
     /// Whether their number follows what the process may use.
     pub(crate) follow_cpu_limits: bool,
     pub(crate) quota_rounding: Rounding,
@@ -145,7 +147,7 @@ impl Config {
     }
 
     pub(crate) fn most_machines(&self) -> usize {
-        self.processors + MOST_HAND_OFFS
+        self.most_processors + MOST_HAND_OFFS
     }
 
     pub(crate) fn thread_builder(&self) -> thread::Builder {

@@ -9,6 +9,8 @@ pub(super) struct Attention(AtomicU8);
 
 /// The runtime shuts down. Stays for good.
 pub(super) const CLOSED: u8 = 1;
+/// There are to be fewer processors than there are.
+pub(super) const RESIZING: u8 = 4;
 
 impl Attention {
     /// Whether anything does.
@@ -23,5 +25,9 @@ impl Attention {
 
     pub(super) fn call_for(&self, concern: u8) {
         self.0.fetch_or(concern, SeqCst);
+    }
+
+    pub(super) fn done_with(&self, concern: u8) {
+        self.0.fetch_and(!concern, SeqCst);
     }
 }

@@ -34,7 +34,9 @@ pub(super) struct Background {
     round: [AtomicUsize; 2],
     /// When the background last had its turn, in nanoseconds after `epoch`.
     last_turn: AtomicU64,
-    turn_interval: u64,
+    time_slice: Duration,
+    /// In nanoseconds, as the length.
+    turn_interval: AtomicU64,
     turn_length: u64,
     epoch: Instant,
 }
@@ -49,8 +51,8 @@ pub(super) struct Turn {
 impl Background {
     /// `most_detached`: how many polls can be detached at the same time.
     pub(super) fn new(time_slice: Duration, processors: usize, most_detached: usize) -> Self {
-        let interval = time_slice / u32::try_from(processors).unwrap_or(u32::MAX);
-        Background {
+        let background = Background {
+            time_slice,
             yielded: Injector::default(),
             // With `max_detached(0)` nothing ever is, but a queue has at least one place.
             detached: ArrayQueue::new(most_detached.max(1)),
@@ -60,10 +62,18 @@ impl Background {
             most_detached,
             round: Default::default(),
             last_turn: AtomicU64::new(0),
-            turn_interval: nanos(interval),
+            turn_interval: AtomicU64::new(0),
             turn_length: nanos(time_slice / TURNS_PER_SLICE),
             epoch: Instant::now(),
-        }
+        };
+        background.share_turns(processors);
+        background
+    }
+
+    /// So many processors have a turn each in a time slice.
+    pub(super) fn share_turns(&self, processors: usize) {
+        let interval = self.time_slice / u32::try_from(processors).unwrap_or(u32::MAX);
+        self.turn_interval.store(nanos(interval), Relaxed);
     }
 
     fn now(&self) -> u64 {
@@ -126,7 +136,7 @@ impl Background {
         let now = self.now();
         if now >= turn.ends.get() {
             let last = self.last_turn.load(Relaxed);
-            if now.saturating_sub(last) < self.turn_interval {
+            if now.saturating_sub(last) < self.turn_interval.load(Relaxed) {
                 return None;
             }
             // A poll that cannot be suspended may last for many intervals: then the next turn is

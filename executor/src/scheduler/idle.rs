@@ -14,44 +14,68 @@
 //! other. (Loom has that order for fences only: there each side has one in between. Elsewhere a fence
 //! would cost each yield as much as its push.)
 //! * the pusher sees the sleeper, and wakes it unless somebody searches;
-//! * if somebody searches, that searcher either finds the task or parks later, and the *last*
-//!   searcher to park looks at all queues after its own `park`;
-//! * a machine that parks without having searched does so only because others search (the limit
-//!   is half), and those are covered by the line above.
+//! * if somebody searches, that searcher either finds the task or parks later, and whoever parks when
+//!   nobody else searches looks at all queues after its own `park`;
+//! * a searcher that stops searching without having looked, because its processor retires
+//!   (`resize.rs`), wakes a sleeper if it was the last; and whoever was about to park beside it finds
+//!   that nobody searches, by the line above (found by `loom_push_against_a_retirement`).
 //!
 //! The same argument covers a machine that has lost its processor and still pushes to its queue:
 //! it checks its ownership after the push (`Processors` push functions) and then wakes somebody.
 //!
 //! Models: `loom_*` at the end of this file.
 
-use crate::sync::{AtomicUsize, Mutex};
+use crate::sync::{AtomicU64, Mutex};
 use std::sync::atomic::Ordering::SeqCst;
 
-/// `searching` in the low half, `awake` in the high half.
-const SEARCHING: usize = 1;
-const AWAKE: usize = 1 << 16;
-const SEARCHING_MASK: usize = AWAKE - 1;
+/// Three counts in one word, from its low end: who searches, who is awake (searchers included), who
+/// sleeps. Processors that have retired are in none of them.
+const SEARCHING: u64 = 1;
+const AWAKE: u64 = 1 << FIELD_BITS;
+const SLEEPING: u64 = 1 << (2 * FIELD_BITS);
+const FIELD_BITS: u32 = 20;
+const FIELD_MASK: u64 = AWAKE - 1;
 
-/// More than this many processors would overflow the halves.
+/// More than this many processors are a mistake; the counts have room for them.
 pub(crate) const MOST_PROCESSORS: usize = 1 << 15;
+
+/// The word, taken apart.
+#[derive(Clone, Copy)]
+struct Counts(u64);
+
+impl Counts {
+    fn searching(self) -> u64 {
+        self.0 & FIELD_MASK
+    }
+
+    fn awake(self) -> u64 {
+        (self.0 / AWAKE) & FIELD_MASK
+    }
+
+    fn sleeping(self) -> u64 {
+        self.0 / SLEEPING
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Idle {
-    state: AtomicUsize,
+    state: AtomicU64,
     /// The processors that sleep; the last is woken first, its caches are the warmest.
     sleepers: Mutex<Vec<usize>>,
-    processors: usize,
 }
 
 impl Idle {
-    /// All processors are awake, none searches.
-    pub(crate) fn new(processors: usize) -> Self {
-        debug_assert!(processors <= MOST_PROCESSORS);
+    /// So many processors are awake, none searches. There is room for `most` to sleep.
+    pub(crate) fn new(processors: usize, most: usize) -> Self {
+        debug_assert!(processors <= most && most <= MOST_PROCESSORS);
         Idle {
-            state: AtomicUsize::new(processors * AWAKE),
-            sleepers: Mutex::new(Vec::with_capacity(processors)),
-            processors,
+            state: AtomicU64::new(processors as u64 * AWAKE),
+            sleepers: Mutex::new(Vec::with_capacity(most)),
         }
+    }
+
+    fn counts(&self) -> Counts {
+        Counts(self.state.load(SeqCst))
     }
 
     /// After a push: the processor to unpark, if one is to be woken for it. It is then counted as
@@ -67,21 +91,21 @@ impl Idle {
             return None;
         }
         let processor = sleepers.pop()?;
-        self.state.fetch_add(AWAKE | SEARCHING, SeqCst);
+        self.state.fetch_add((AWAKE + SEARCHING).wrapping_sub(SLEEPING), SeqCst);
         Some(processor)
     }
 
     fn should_wake(&self) -> bool {
-        let state = self.state.load(SeqCst);
-        state & SEARCHING_MASK == 0 && state / AWAKE < self.processors
+        let counts = self.counts();
+        counts.searching() == 0 && counts.sleeping() > 0
     }
 
     /// Asks for leave to search. `false`: enough others do.
     #[must_use]
     pub(crate) fn start_search(&self) -> bool {
-        let state = self.state.load(SeqCst);
+        let counts = self.counts();
         // Two may pass the check together; the limit is a matter of economy, not of correctness.
-        if 2 * (state & SEARCHING_MASK) >= self.processors {
+        if 2 * counts.searching() >= counts.awake() + counts.sleeping() {
             return false;
         }
         self.state.fetch_add(SEARCHING, SeqCst);
@@ -93,20 +117,20 @@ impl Idle {
     #[must_use]
     pub(crate) fn stop_search(&self) -> bool {
         let before = self.state.fetch_sub(SEARCHING, SeqCst);
-        before & SEARCHING_MASK == SEARCHING
+        Counts(before).searching() == 1
     }
 
-    /// The processor goes to sleep. `true`: it was the last searcher and has to look at all queues
+    /// The processor goes to sleep. `true`: nobody searches any more, and it has to look at all queues
     /// once more. Every processor has to look at its own.
     #[must_use]
     pub(crate) fn park(&self, processor: usize, searching: bool) -> bool {
         let mut sleepers = self.sleepers.lock();
-        let step = AWAKE + if searching { SEARCHING } else { 0 };
-        let before = self.state.fetch_sub(step, SeqCst);
+        let gone = AWAKE + if searching { SEARCHING } else { 0 };
+        let before = self.state.fetch_add(SLEEPING.wrapping_sub(gone), SeqCst);
         sleepers.push(processor);
         drop(sleepers);
         fence_for_loom();
-        searching && before & SEARCHING_MASK == SEARCHING
+        Counts(before).searching() == u64::from(searching)
     }
 
     /// The processor is up. `true`: it was picked, and counts as searching; `false`: it woke by
@@ -118,30 +142,41 @@ impl Idle {
             return true;
         };
         sleepers.remove(at);
-        self.state.fetch_add(AWAKE, SeqCst);
+        self.state.fetch_add(AWAKE.wrapping_sub(SLEEPING), SeqCst);
         false
+    }
+
+    /// A processor that is awake and does not search is no longer there. Whatever it was woken for, or
+    /// would have seen, somebody else has to be woken for.
+    pub(crate) fn retire(&self) {
+        self.state.fetch_sub(AWAKE, SeqCst);
+    }
+
+    /// A processor is there again, awake.
+    pub(crate) fn revive(&self) {
+        self.state.fetch_add(AWAKE, SeqCst);
     }
 
     /// How many processors sleep, and how many search.
     #[cfg(not(loom))]
     pub(crate) fn numbers(&self) -> (usize, usize) {
-        let state = self.state.load(SeqCst);
-        (self.processors - state / AWAKE, state & SEARCHING_MASK)
+        let counts = self.counts();
+        (counts.sleeping() as usize, counts.searching() as usize)
     }
 
     /// Whether some processor sleeps.
     pub(crate) fn has_sleeper(&self) -> bool {
-        self.state.load(SeqCst) / AWAKE < self.processors
+        self.counts().sleeping() > 0
     }
 
     /// Whether all sleep.
     pub(crate) fn all_sleep(&self) -> bool {
-        self.state.load(SeqCst) / AWAKE == 0
+        self.counts().awake() == 0
     }
 
     /// Whether somebody searches.
     pub(crate) fn has_searcher(&self) -> bool {
-        self.state.load(SeqCst) & SEARCHING_MASK != 0
+        self.counts().searching() > 0
     }
 }
 
@@ -158,10 +193,10 @@ mod tests {
 
     #[test]
     fn one_task_wakes_one_sleeper() {
-        let idle = Idle::new(2);
+        let idle = Idle::new(2, 2);
         assert_eq!(idle.pick_sleeper(), None, "nobody sleeps");
-        assert!(!idle.park(0, false));
-        assert!(!idle.park(1, false));
+        assert!(idle.park(0, false), "nobody searches");
+        assert!(idle.park(1, false));
         assert!(idle.all_sleep());
         assert_eq!(idle.pick_sleeper(), Some(1), "the last that went to sleep");
         assert_eq!(idle.pick_sleeper(), None, "somebody searches");
@@ -172,7 +207,7 @@ mod tests {
 
     #[test]
     fn half_of_the_processors_may_search() {
-        let idle = Idle::new(4);
+        let idle = Idle::new(4, 4);
         assert!(idle.start_search());
         assert!(idle.start_search());
         assert!(!idle.start_search());
@@ -182,12 +217,27 @@ mod tests {
 
     #[test]
     fn a_processor_that_wakes_by_itself_does_not_search() {
-        let idle = Idle::new(1);
+        let idle = Idle::new(1, 1);
         assert!(idle.start_search());
         assert!(idle.park(0, true));
         assert!(!idle.unpark(0));
         assert!(!idle.has_searcher());
         assert!(!idle.has_sleeper());
+    }
+
+    #[test]
+    fn a_processor_that_retired_is_neither_awake_nor_asleep() {
+        let idle = Idle::new(2, 4);
+        idle.retire();
+        assert!(!idle.has_sleeper());
+        assert!(idle.park(0, false));
+        assert!(idle.all_sleep(), "the only one that is left sleeps");
+        assert_eq!(idle.numbers(), (1, 0));
+        idle.revive();
+        assert!(!idle.all_sleep());
+        assert!(idle.start_search());
+        assert!(!idle.start_search(), "half of two search");
+        assert_eq!(idle.pick_sleeper(), None, "the one that came back looks for work itself");
     }
 }
 
@@ -211,7 +261,7 @@ mod models {
     impl World {
         fn new(processors: usize) -> Arc<Self> {
             Arc::new(World {
-                idle: Idle::new(processors),
+                idle: Idle::new(processors, processors),
                 queued: Counter::new(0),
                 parkers: [Parker::new(), Parker::new()],
             })
@@ -296,6 +346,36 @@ mod models {
             world.push();
             world.work(0, 1);
             other.join().unwrap();
+        });
+    }
+
+    /// A processor that sleeps is woken to retire, just when a task comes, and may have been picked for
+    /// it: the other one runs the task.
+    #[test]
+    fn loom_push_against_a_retirement() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let world = World::new(2);
+            let retiring = thread::spawn({
+                let world = world.clone();
+                move || {
+                    let _looks = world.idle.park(1, false);
+                    // `Scheduler::set_processors` unparks it.
+                    if world.idle.unpark(1) && world.idle.stop_search() {
+                        world.wake_one();
+                    }
+                    world.idle.retire();
+                    world.wake_one();
+                }
+            });
+            let pusher = thread::spawn({
+                let world = world.clone();
+                move || world.push()
+            });
+            world.work(0, 1);
+            retiring.join().unwrap();
+            pusher.join().unwrap();
         });
     }
 

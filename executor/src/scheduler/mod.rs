@@ -57,11 +57,12 @@ use preempt_checkpoint::runtime::Flag;
 use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::{Kicked, Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
+use resize::Size;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
@@ -77,6 +78,8 @@ pub(crate) struct Processor {
     /// Whoever raises the holder's flag has the lock, and a thread or fiber takes its flag out
     /// before it ends.
     holder: Mutex<Option<Holder>>,
+    /// See `resize.rs`.
+    is_retired: AtomicBool,
 }
 
 /// Who runs on a processor.
@@ -87,15 +90,24 @@ struct Holder {
 }
 
 impl Processor {
-    fn new(index: usize) -> Self {
+    fn new(index: usize, is_retired: bool) -> Self {
         Processor {
             index,
+            is_retired: AtomicBool::new(is_retired),
             queue: LocalQueue::new(),
             watch: Watch::new(),
             counters: ProcessorCounters::default(),
             parker: Parker::new(),
             holder: Mutex::new(None),
         }
+    }
+
+    fn is_retired(&self) -> bool {
+        self.is_retired.load(SeqCst)
+    }
+
+    fn set_retired(&self, retired: bool) {
+        self.is_retired.store(retired, SeqCst);
     }
 
     fn set_holder(&self, flag: Flag, machine: &Arc<Machine>) {
@@ -134,7 +146,9 @@ pub(crate) struct Scheduler {
     this: Weak<Scheduler>,
     pub(crate) id: Id,
     pub(crate) config: Config,
+    /// As many as there can ever be; see `active_processors` and `used_processors`.
     pub(crate) processors: Box<[Processor]>,
+    size: Size,
     injector: Injector,
     background: Background,
     pub(crate) idle: Idle,
@@ -170,19 +184,20 @@ impl Scheduler {
     /// # Errors
     /// When the system has no event queue left.
     pub(crate) fn new(config: Config) -> io::Result<(Arc<Self>, MonitorThread)> {
-        let count = config.processors;
+        let (count, most) = (config.processors, config.most_processors);
         let netpoll = Netpoll::new()?;
         let (monitor, monitor_thread) = Monitor::new();
         let scheduler = Arc::new_cyclic(|this| Scheduler {
             this: this.clone(),
             id: Id::next(),
-            processors: (0..count).map(Processor::new).collect(),
+            processors: (0..most).map(|index| Processor::new(index, index >= count)).collect(),
+            size: Size::new(count),
             injector: Injector::default(),
             background: Background::new(config.time_slice, count, config.max_detached),
-            idle: Idle::new(count),
+            idle: Idle::new(count, most),
             machines: Machines::default(),
             monitor,
-            timers: Timers::new(count),
+            timers: Timers::new(most),
             netpoll,
             registry: Registry::new(count),
             blocking: BlockingPool::new(&config),
@@ -210,7 +225,7 @@ impl Scheduler {
     /// # Errors
     /// When the operating system makes no thread.
     pub(crate) fn start_machines(self: &Arc<Self>) -> io::Result<()> {
-        for processor in &self.processors {
+        for processor in self.used_processors() {
             self.machines.obtain(self)?.offer(processor.index);
         }
         Ok(())
@@ -233,7 +248,7 @@ impl Scheduler {
                 other => other?,
             }
         }
-        match pool.prepare(self.processors.len() + self.config.spare_fibers()) {
+        match pool.prepare(self.config.processors + self.config.spare_fibers()) {
             Ok(_) => *self.fibers.lock() = Some(Arc::new(pool)),
             // Machines with a fiber beside machines without one would not get on: without all of
             // these nothing is detached.
@@ -455,7 +470,8 @@ impl Scheduler {
     }
 
     fn has_fresh_work(&self) -> bool {
-        !self.injector.is_empty() || self.processors.iter().any(|other| !other.queue.is_empty())
+        !self.injector.is_empty()
+            || self.used_processors().iter().any(|other| !other.queue.is_empty())
     }
 
     /// Gives the processor of a running poll to another machine. The poll goes on where it is,
@@ -561,7 +577,8 @@ impl Scheduler {
 
     /// How many tasks are queued.
     pub(crate) fn queued(&self) -> usize {
-        let local: usize = self.processors.iter().map(|processor| processor.queue.len()).sum();
+        let local: usize =
+            self.used_processors().iter().map(|processor| processor.queue.len()).sum();
         local + self.injector.len() + self.background.len()
     }
 }

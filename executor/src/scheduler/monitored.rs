@@ -39,8 +39,16 @@ impl Scheduler {
 }
 
 impl preempt_sysmon::Scheduler for Scheduler {
-    fn processors(&self) -> usize {
+    fn most_processors(&self) -> usize {
         self.processors.len()
+    }
+
+    fn processors(&self) -> usize {
+        self.used_processors().len()
+    }
+
+    fn is_retired(&self, processor: usize) -> bool {
+        self.processors[processor].is_retired()
     }
 
     fn watch(&self, processor: usize) -> &Watch {
@@ -57,8 +65,8 @@ impl preempt_sysmon::Scheduler for Scheduler {
         waiting
     }
 
-    fn is_wanted(&self, _processor: usize) -> bool {
-        false
+    fn is_wanted(&self, processor: usize) -> bool {
+        self.is_surplus(processor)
     }
 
     fn fire_timers(&self) {
@@ -78,7 +86,8 @@ impl preempt_sysmon::Scheduler for Scheduler {
         let is_hog = |processor: &Processor| {
             processor.watch.observe().is_some_and(|slice| processor.watch.is_background(slice))
         };
-        let all_are_hogs = self.processors.iter().all(is_hog);
+        let is_busy = |processor: &Processor| processor.is_retired() || is_hog(processor);
+        let all_are_hogs = self.used_processors().iter().all(is_busy);
         self.collect_and_wake(|wakers| {
             if all_are_hogs {
                 self.netpoll.poll_in_passing(wakers);
@@ -134,6 +143,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
 
     fn prepare(&self) {
         preempt::prepare();
+        self.empty_retired();
         self.interrupt_orphans();
         self.top_up_fibers();
         self.stalls.iter().for_each(|stalls| stalls.tend(self));

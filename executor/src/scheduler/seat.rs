@@ -213,14 +213,14 @@ impl Seat {
         }
     }
 
-    /// A number below the number of processors (xorshift; Marsaglia 2003).
+    /// A number below that of the processors that are used (xorshift; Marsaglia 2003).
     pub(super) fn next_random(&self) -> usize {
         let mut word = self.random.get();
         word ^= word << 13;
         word ^= word >> 17;
         word ^= word << 5;
         self.random.set(word);
-        ((u64::from(word) * self.scheduler.processors.len() as u64) >> 32) as usize
+        ((u64::from(word) * self.scheduler.used_processors().len() as u64) >> 32) as usize
     }
 
     /// Asks for leave to search, unless this machine searches already.

@@ -189,7 +189,12 @@ fn wait_for_processor(seat: &Seat) -> Step {
 /// What concerns the machine before it goes on; `None`: nothing any more.
 #[cold]
 fn attend(seat: &Seat, processor: &Processor) -> Option<Step> {
-    seat.scheduler().is_closed().then(|| shut_down_step(seat, processor))
+    let scheduler = seat.scheduler();
+    if scheduler.is_closed() {
+        return Some(shut_down_step(seat, processor));
+    }
+    let is_surplus = scheduler.is_surplus(processor.index);
+    (is_surplus && scheduler.retire(seat, processor)).then_some(Step::Again)
 }
 
 /// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
@@ -328,7 +333,7 @@ fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable
 /// The first of a fair share of the injector; the rest goes to the local queue.
 fn next_injected(seat: &Seat, processor: &Processor) -> Option<Runnable> {
     let scheduler = seat.scheduler();
-    scheduler.injector.pop_batch(&processor.queue, scheduler.processors.len())
+    scheduler.injector.pop_batch(&processor.queue, scheduler.active_processors())
 }
 
 fn next_local(seat: &Seat, processor: &Processor) -> Option<Runnable> {
@@ -376,7 +381,8 @@ fn victims<'a>(
     thief: &Processor,
     first: usize,
 ) -> impl Iterator<Item = &'a Processor> {
-    let (before, after) = scheduler.processors.split_at(first);
+    let processors = scheduler.used_processors();
+    let (before, after) = processors.split_at(first.min(processors.len()));
     let thief = thief.index;
     after.iter().chain(before).filter(move |victim| victim.index != thief)
 }

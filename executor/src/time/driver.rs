@@ -16,7 +16,7 @@ use super::wheel::{Key, Wheel};
 use crate::metrics::bump;
 use crate::sync::Mutex;
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ const NEVER: u64 = u64::MAX;
 
 pub(crate) struct Timers {
     shards: Box<[CachePadded<Shard>]>,
+    /// There was never a timer in the shards from here on.
+    used: AtomicUsize,
     epoch: Instant,
     pub(crate) clock: Clock,
 }
@@ -57,6 +59,7 @@ impl Timers {
         };
         Timers {
             shards: (0..processors).map(|_| CachePadded::new(shard())).collect(),
+            used: AtomicUsize::new(1),
             epoch: Instant::now(),
             clock: Clock::default(),
         }
@@ -67,6 +70,9 @@ impl Timers {
     pub(crate) fn set(&self, shard: usize, due: Instant, waker: Waker) -> (Timer, bool) {
         // Rounded up, so that no timer fires before its time.
         let due = nanos(due.saturating_duration_since(self.epoch));
+        if shard >= self.used.load(Relaxed) {
+            self.used.fetch_max(shard + 1, SeqCst);
+        }
         let mut wheel = self.shards[shard].wheel.lock();
         let key = wheel.insert(due, waker);
         // Written under the lock only.
@@ -111,18 +117,22 @@ impl Timers {
     }
 
     fn fire(&self, now: u64, wakers: &mut Vec<Waker>) {
-        self.shards.iter().for_each(|shard| shard.fire(now, wakers));
+        self.used().iter().for_each(|shard| shard.fire(now, wakers));
     }
 
     /// How many timers wait, and how many have fired.
     pub(crate) fn numbers(&self) -> (usize, u64) {
-        let live = self.shards.iter().map(|shard| shard.wheel.lock().len()).sum();
-        let fired = self.shards.iter().map(|shard| shard.fired.load(Relaxed)).sum();
+        let live = self.used().iter().map(|shard| shard.wheel.lock().len()).sum();
+        let fired = self.used().iter().map(|shard| shard.fired.load(Relaxed)).sum();
         (live, fired)
     }
 
+    fn used(&self) -> &[CachePadded<Shard>] {
+        &self.shards[..self.used.load(SeqCst)]
+    }
+
     fn not_before(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.not_before.load(SeqCst)).min().unwrap_or(NEVER)
+        self.used().iter().map(|shard| shard.not_before.load(SeqCst)).min().unwrap_or(NEVER)
     }
 
     fn instant(&self, nanos: u64) -> Instant {
@@ -140,7 +150,7 @@ impl Timers {
 
     /// Moves the stopped clock on to the next timer. `false`: there is none.
     pub(crate) fn advance_to_next(&self) -> bool {
-        let earliest = self.shards.iter().filter_map(|shard| shard.wheel.lock().earliest()).min();
+        let earliest = self.used().iter().filter_map(|shard| shard.wheel.lock().earliest()).min();
         if let Some(due) = earliest {
             self.clock.advance_to(self.instant(due));
         }

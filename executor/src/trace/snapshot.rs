@@ -99,7 +99,7 @@ impl Trace {
             outside,
             task_names: task_names(scheduler, recorder),
             thread_names: HashMap::new(),
-            processors: scheduler.processors.len(),
+            processors: scheduler.used_processors().len(),
             now,
             now_ns,
             scale,
