@@ -32,6 +32,9 @@ mod debug;
 mod endpoint;
 #[cfg(not(loom))]
 pub mod fs;
+#[cfg(all(target_os = "linux", not(loom), any(fuzzing, test)))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(not(loom))]
 pub mod io;
 #[cfg(not(loom))]

@@ -134,7 +134,7 @@ impl Group {
 }
 
 /// `path` as seen from `root`, see the table above; `None`: it is not below it.
-fn below(root: &Path, path: &Path) -> Option<PathBuf> {
+pub(super) fn below(root: &Path, path: &Path) -> Option<PathBuf> {
     match path.strip_prefix(root) {
         Ok(rest) => {
             let is_outside = rest.components().any(|part| part == Component::ParentDir);

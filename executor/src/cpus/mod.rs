@@ -17,8 +17,11 @@
 #[cfg(target_os = "linux")]
 mod cgroup;
 mod follow;
+#[cfg(all(target_os = "linux", any(fuzzing, test)))]
+#[path = "../fuzzing/cgroup.rs"]
+pub(crate) mod fuzz;
 #[cfg(target_os = "linux")]
-pub(crate) mod parse;
+mod parse;
 
 pub(crate) use follow::Follower;
 
@@ -95,7 +98,7 @@ impl CpuQuota {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CpuLimits {
-    /// How many CPUs its threads may run on, by their affinity mask.
+    /// How many CPUs its threads may run on: the affinity mask of the one that looked last.
     pub affinity: usize,
     /// The least quota of its control group and those above it, as far as it can see them. Always `None`
     /// on systems other than Linux.
@@ -206,11 +209,18 @@ impl Cpus {
     pub(crate) fn read(&self) -> (CpuLimits, Vec<Problem>) {
         let mut limits = CpuLimits { affinity: affinity(), quota: None, throttling: None };
         let mut problems = Vec::new();
-        #[cfg(target_os = "linux")]
-        self.files.lock().read(&mut limits, &mut problems);
+        self.read_quota(&mut limits, &mut problems);
         *self.last.lock() = Some((Instant::now(), limits));
         (limits, problems)
     }
+
+    #[cfg(target_os = "linux")]
+    fn read_quota(&self, limits: &mut CpuLimits, problems: &mut Vec<Problem>) {
+        self.files.lock().read(limits, problems);
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn read_quota(&self, _limits: &mut CpuLimits, _problems: &mut Vec<Problem>) {}
 
     /// As [`read`](Self::read), and the first problem of all is told on standard error.
     pub(crate) fn read_and_warn(&self) -> CpuLimits {

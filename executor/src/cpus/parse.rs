@@ -14,31 +14,31 @@ const MOST_SHOWN: usize = 80;
 
 /// The two kinds of hierarchies of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(super) enum Version {
     V1,
     V2,
 }
 
 /// The group of a process in one hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Membership<'a> {
-    pub(crate) version: Version,
+pub(super) struct Membership<'a> {
+    pub(super) version: Version,
     /// From the root of the hierarchy, or of the process's namespace of groups.
-    pub(crate) path: &'a str,
+    pub(super) path: &'a str,
 }
 
 /// Where a hierarchy can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    pub(crate) version: Version,
+pub(super) struct Mount {
+    pub(super) version: Version,
     /// The group that is shown at the mount point.
-    pub(crate) root: PathBuf,
-    pub(crate) point: PathBuf,
+    pub(super) root: PathBuf,
+    pub(super) point: PathBuf,
 }
 
 /// A text makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed(pub(crate) String);
+pub(super) struct Malformed(pub(super) String);
 
 fn malformed(what: &str, text: &str) -> Malformed {
     let shown: String = text.trim_end().chars().take(MOST_SHOWN).collect();
@@ -47,7 +47,7 @@ fn malformed(what: &str, text: &str) -> Malformed {
 
 /// A line of `/proc/self/cgroup`, such as `4:cpu,cpuacct:/a/b`. `None`: a hierarchy that limits no CPU
 /// time.
-pub(crate) fn membership(line: &str) -> Result<Option<Membership<'_>>, Malformed> {
+pub(super) fn membership(line: &str) -> Result<Option<Membership<'_>>, Malformed> {
     let mut fields = line.splitn(3, ':');
     let (Some(id), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next())
     else {
@@ -68,7 +68,7 @@ pub(crate) fn membership(line: &str) -> Result<Option<Membership<'_>>, Malformed
 
 /// A line of `/proc/self/mountinfo`, see `proc_pid_mountinfo(5)`. `None`: something that limits no CPU
 /// time.
-pub(crate) fn mount(line: &str) -> Result<Option<Mount>, Malformed> {
+pub(super) fn mount(line: &str) -> Result<Option<Mount>, Malformed> {
     const EXPECTED: &str = "no line of a mount as the kernel writes them";
     let mut fields = line.split(' ');
     let (Some(root), Some(point)) = (fields.nth(3), fields.next()) else {
@@ -87,6 +87,9 @@ pub(crate) fn mount(line: &str) -> Result<Option<Mount>, Malformed> {
         "cgroup" if has_cpu(options) => Version::V1,
         _ => return Ok(None),
     };
+    if !root.starts_with('/') || !point.starts_with('/') {
+        return Err(malformed("the paths of a mount begin with `/`", line));
+    }
     Ok(Some(Mount { version, root: unescaped(root), point: unescaped(point) }))
 }
 
@@ -95,7 +98,7 @@ fn has_cpu(controllers: &str) -> bool {
 }
 
 /// The kernel writes a space, say, as `\040`.
-pub(crate) fn unescaped(field: &str) -> PathBuf {
+pub(super) fn unescaped(field: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -114,7 +117,7 @@ pub(crate) fn unescaped(field: &str) -> PathBuf {
 }
 
 /// `cpu.max` of v2: `max 100000`, `150000 100000`. `None`: no limit.
-pub(crate) fn cpu_max(text: &str) -> Result<Option<CpuQuota>, Malformed> {
+pub(super) fn cpu_max(text: &str) -> Result<Option<CpuQuota>, Malformed> {
     const EXPECTED: &str = "neither `max` nor a time and a period in microseconds";
     let mut fields = text.split_ascii_whitespace();
     let (Some(time), period, None) = (fields.next(), fields.next(), fields.next()) else {
@@ -132,7 +135,7 @@ pub(crate) fn cpu_max(text: &str) -> Result<Option<CpuQuota>, Malformed> {
 }
 
 /// `cpu.cfs_quota_us` of v1: a time in microseconds. `None`: a negative one, no limit.
-pub(crate) fn cfs_quota(text: &str) -> Result<Option<u64>, Malformed> {
+pub(super) fn cfs_quota(text: &str) -> Result<Option<u64>, Malformed> {
     const EXPECTED: &str = "neither -1 nor a time in microseconds";
     let number: i128 = text.trim().parse().map_err(|_| malformed(EXPECTED, text))?;
     match u64::try_from(number) {
@@ -144,13 +147,13 @@ pub(crate) fn cfs_quota(text: &str) -> Result<Option<u64>, Malformed> {
 }
 
 /// `cpu.cfs_period_us` of v1.
-pub(crate) fn cfs_period(text: &str) -> Result<u64, Malformed> {
+pub(super) fn cfs_period(text: &str) -> Result<u64, Malformed> {
     let period = text.trim().parse().ok().filter(|period_us| *period_us > 0);
     period.ok_or_else(|| malformed("no period in microseconds", text))
 }
 
 /// `cpu.stat`: a name and a number in each line.
-pub(crate) fn cpu_stat(text: &str, version: Version) -> Result<CpuThrottling, Malformed> {
+pub(super) fn cpu_stat(text: &str, version: Version) -> Result<CpuThrottling, Malformed> {
     let number = |name: &str| {
         let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         let value = values.next().and_then(|value| value.trim().parse().ok());
@@ -232,6 +235,21 @@ mod tests {
         ] {
             assert!(mount(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    /// Found by fuzzing: below an empty root, every path is an absolute one, which leads out of the mount.
+    #[test]
+    fn a_mount_without_a_root_is_malformed() {
+        for line in [
+            "1 2 0:3  /x rw - cgroup2 c rw",
+            "1 2 0:3 a /x rw - cgroup2 c rw",
+            "1 2 0:3 /  rw - cgroup2 c rw",
+            "1 2 0:3 / x rw - cgroup c rw,cpu",
+        ] {
+            assert!(mount(line).is_err(), "{line}");
+        }
+        let namespace = "1 2 0:4 net:[4026531840] /run/netns/x rw - nsfs nsfs rw";
+        assert_eq!(mount(namespace), Ok(None), "other kinds have other roots");
     }
 
     #[test]

@@ -463,6 +463,10 @@ impl Workers {
     }
 }
 
+#[cfg(any(fuzzing, test))]
+#[path = "../fuzzing/workers.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,8 @@ pub use crate::observe::{
 };
 pub(crate) use block_on::{block_on, is_block_on_waker};
 pub use builder::Builder;
+#[cfg(any(fuzzing, test))]
+pub(crate) use builder::fuzz;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;
