@@ -245,6 +245,51 @@ fn while_it_works_the_number_follows_the_quota() {
     });
 }
 
+/// Of all threads, as `taskset --all-tasks` and `cpuset` groups do it. The first CPUs of the mask.
+fn set_affinity(mask: &libc::cpu_set_t, cpus: usize) {
+    // SAFETY: the sets are valid.
+    unsafe {
+        let mut new: libc::cpu_set_t = std::mem::zeroed();
+        let allowed = (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, mask));
+        allowed.take(cpus).for_each(|cpu| libc::CPU_SET(cpu, &mut new));
+        for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
+            let thread = task.file_name().to_str().unwrap().parse().unwrap();
+            // A thread may end meanwhile.
+            libc::sched_setaffinity(thread, size_of_val(&new), &new);
+        }
+    }
+}
+
+#[test]
+#[ignore = "run by `while_it_works_the_number_follows_the_affinity_mask`, alone in its process"]
+fn a_runtime_whose_mask_changes() {
+    // SAFETY: the set is valid.
+    let before = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        assert_eq!(libc::sched_getaffinity(0, size_of_val(&set), &mut set), 0);
+        set
+    };
+    let system = System::new("max 100000");
+    let runtime = system.builder().build().unwrap();
+    let _stop = keep_busy(&runtime, 2);
+    let all = affinity();
+    assert_eq!(runtime.metrics().num_workers(), all);
+    for cpus in [1, all, 1] {
+        // A thread that is just being made may be missed.
+        eventually(&format!("{cpus} workers for as many CPUs"), || {
+            set_affinity(&before, cpus);
+            runtime.metrics().num_workers() == cpus
+        });
+    }
+}
+
+#[test]
+fn while_it_works_the_number_follows_the_affinity_mask() {
+    if has_two_cpus("while_it_works_the_number_follows_the_affinity_mask") {
+        again("a_runtime_whose_mask_changes", None, None);
+    }
+}
+
 #[test]
 fn while_it_is_idle_nothing_is_read() {
     if !has_two_cpus("while_it_is_idle_nothing_is_read") {

@@ -82,7 +82,12 @@ impl Follower {
             has_warned: false,
         };
         let body = move || work.run();
-        drop(thread::Builder::new().name("preempt-limits".to_owned()).spawn(body));
+        if let Err(error) = thread::Builder::new().name("preempt-limits".to_owned()).spawn(body) {
+            report::warn(format_args!(
+                "the number of worker threads does not follow the CPU limits, for want of a thread: \
+                 {error}"
+            ));
+        }
     }
 
     /// The number is set by hand, which ends the following for good, unless it is one that cannot be.
