@@ -55,6 +55,21 @@ fn asyncio_does_not_tick_beside_a_hog() {
     assert_eq!([ticks(1), ticks(2)], [0, 0], "{printed}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_cpu_quota_and_the_number_of_workers() {
+    let printed = output_of("cpu_quota", &["--seconds", "0.5"]);
+    println!("{printed}");
+    let has_group = !printed.contains("docker run");
+    let row = printed.lines().find(|line| line.trim_start().starts_with("0.5 "));
+    assert_eq!(row.is_some(), has_group, "a table, or how to get one");
+    if has_group {
+        assert!(printed.contains("| 1 (followed) |"), "half a CPU is one worker");
+        let columns = printed.lines().filter(|line| line.matches('|').count() == 6);
+        assert!(columns.count() >= 4, "a heading and some rows");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn chat_carries_messages_and_says_goodbye() {

@@ -93,6 +93,10 @@ impl fmt::Display for KnownSettings {
     }
 }
 
+#[cfg(any(fuzzing, test))]
+#[path = "fuzzing/debug.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;

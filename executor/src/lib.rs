@@ -17,6 +17,7 @@
 //! | `observe` | showing what tasks do: reports of long polls, dumps, profiles |
 //! | `endpoint` | showing all that over HTTP |
 //! | `cancel` | ending a poll in the middle that was cancelled |
+//! | `cpus` | how many processors the process may use |
 //! | `context` | what a thread knows about where it is |
 
 #[cfg(not(loom))]
@@ -26,11 +27,17 @@ mod cancel;
 #[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has quotas"))]
+mod cpus;
+#[cfg(not(loom))]
 mod debug;
 #[cfg(not(loom))]
 mod endpoint;
 #[cfg(not(loom))]
 pub mod fs;
+#[cfg(all(target_os = "linux", not(loom), any(fuzzing, test)))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(not(loom))]
 pub mod io;
 #[cfg(not(loom))]

@@ -72,7 +72,7 @@ impl Answer {
         Answer { header: Some((name, value.into())), ..self }
     }
 
-    #[cfg(test)]
+    #[cfg(any(fuzzing, test))]
     pub(super) fn status(&self) -> Status {
         self.status
     }

@@ -29,6 +29,8 @@ mod server;
 mod tasks;
 mod traces;
 
+#[cfg(any(fuzzing, test))]
+pub(crate) use request::fuzz;
 pub use server::DebugServer;
 
 use crate::runtime::Handle;

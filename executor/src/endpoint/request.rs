@@ -48,7 +48,12 @@ impl Request {
         }
         let host = lines.filter_map(|line| line.split_once(':'));
         let mut host = host.filter(|(name, _)| name.eq_ignore_ascii_case("host"));
-        if let Some((_, host)) = host.next().filter(|_| is_local)
+        let first = host.next();
+        // RFC 9112, 3.2.
+        if host.next().is_some() {
+            return Err(malformed("it has more than one `Host`"));
+        }
+        if let Some((_, host)) = first.filter(|_| is_local)
             && !is_loopback(host.trim())
         {
             let text = format!("{:?} is not this machine's loopback interface", host.trim());
@@ -153,6 +158,10 @@ fn unusable(why: String) -> Answer {
     Answer::text(Status::BadRequest, why)
 }
 
+#[cfg(any(fuzzing, test))]
+#[path = "../fuzzing/request.rs"]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +201,16 @@ mod tests {
             let head = format!("GET / HTTP/1.1\r\nAccept: *\r\nHost: {host}");
             assert_eq!(status(&head), Some(Status::Forbidden), "{host}");
             assert!(Request::parse(&head, false).is_ok());
+        }
+    }
+
+    /// Found by fuzzing: only the first was looked at.
+    #[test]
+    fn a_second_host_is_refused() {
+        for second in ["localhost", "example.org"] {
+            let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nhost: {second}");
+            assert_eq!(status(&head), Some(Status::BadRequest), "{second}");
+            assert!(Request::parse(&head, false).is_err());
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Sample {
 pub(super) enum Value {
     Number(u64),
     Seconds(f64),
+    Cpus(f64),
 }
 
 /// A histogram of seconds.
@@ -71,6 +72,7 @@ impl RuntimeMetrics {
         self.add_tasks(&mut table);
         self.add_preemption(&mut table);
         self.add_threads(&mut table);
+        self.add_cpus(&mut table);
         self.add_timers_and_events(&mut table);
         self.add_workers(&mut table);
         table.0
@@ -207,6 +209,46 @@ impl RuntimeMetrics {
                 ("used", self.fibers.saturating_sub(self.spare_fibers) as u64),
                 ("spare", self.spare_fibers as u64),
             ],
+        );
+    }
+
+    fn add_cpus(&self, table: &mut Table) {
+        use Kind::{Counter, Gauge};
+        let limits = &self.cpu_limits;
+        let mut add = |kind, name, help, value: Option<Value>| {
+            let sample = |value| Sample { label: None, value };
+            table.add(kind, name, help, value.map(sample).into_iter().collect());
+        };
+        add(
+            Gauge,
+            "preempt_cpu_affinity",
+            "CPUs that the process may run on.",
+            Some(Value::Number(limits.affinity as u64)),
+        );
+        add(
+            Gauge,
+            "preempt_cpu_quota",
+            "CPUs that the least quota of its control groups is worth.",
+            limits.quota.map(|quota| Value::Cpus(quota.cpus())),
+        );
+        let throttling = limits.throttling.as_ref();
+        add(
+            Counter,
+            "preempt_cpu_periods_total",
+            "Periods of the quota in which the control group ran.",
+            throttling.map(|throttling| Value::Number(throttling.periods)),
+        );
+        add(
+            Counter,
+            "preempt_cpu_throttled_periods_total",
+            "Those of them in which the quota was used up.",
+            throttling.map(|throttling| Value::Number(throttling.throttled_periods)),
+        );
+        add(
+            Counter,
+            "preempt_cpu_throttled_seconds_total",
+            "How long the control group's threads stood still for it, on all CPUs together.",
+            throttling.map(|throttling| Value::Seconds(throttling.throttled_time.as_secs_f64())),
         );
     }
 

@@ -43,7 +43,7 @@ fn write_family(out: &mut String, family: &Family) -> fmt::Result {
         }
         match sample.value {
             Value::Number(number) => writeln!(out, " {number}")?,
-            Value::Seconds(seconds) => writeln!(out, " {seconds}")?,
+            Value::Seconds(number) | Value::Cpus(number) => writeln!(out, " {number}")?,
         }
     }
     Ok(())

@@ -91,6 +91,6 @@ fn publish(kind: Kind, name: &'static str, sample: Sample) {
     match (kind, sample.value) {
         (Kind::Counter, Value::Number(number)) => counter!(name, labels).absolute(number),
         (Kind::Gauge, Value::Number(number)) => gauge!(name, labels).set(number as f64),
-        (_, Value::Seconds(seconds)) => gauge!(name, labels).set(seconds),
+        (_, Value::Seconds(number) | Value::Cpus(number)) => gauge!(name, labels).set(number),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::counters::Counters;
 use super::histogram::{Buckets, Histogram};
+use crate::cpus::CpuLimits;
 use crate::preempt::{self, Refusal};
 use crate::scheduler::{Processor, Scheduler};
 use crate::trace::clock::{self, Scale};
@@ -16,6 +17,9 @@ use std::time::Duration;
 pub struct RuntimeMetrics {
     /// Processors: how many tasks can run at the same time.
     pub processors: usize,
+    /// How much of the machine the process may use, and what has come of that. Read from the system at
+    /// most ten times a second.
+    pub cpu_limits: CpuLimits,
     /// Threads that run tasks or are ready to: the processors' machines, those that go on with a
     /// poll whose processor was handed off, and spare ones.
     pub machine_threads: usize,
@@ -184,6 +188,7 @@ impl RuntimeMetrics {
         let off_processor = machine_threads.saturating_sub(spare_or_blocked);
         RuntimeMetrics {
             processors: scheduler.active_processors(),
+            cpu_limits: scheduler.cpus.recent(),
             machine_threads,
             spare_machine_threads,
             blocking_threads,

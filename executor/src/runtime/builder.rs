@@ -3,15 +3,14 @@
 use super::DebugEndpoint;
 use super::Runtime;
 use super::config::{Config, Flavor, SeedSettings};
+use crate::cpus::{self, Cpus, Rounding};
 use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
 use crate::scheduler::idle::MOST_PROCESSORS;
 use preempt_fiber::Backend;
 use std::io;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// The environment variable that sets the number of worker threads.
@@ -49,9 +48,11 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A runtime with worker threads: as many as the machine has processors for this process, or
-    /// as the environment variable `PREEMPT_WORKERS` says, or
-    /// [`worker_threads`](Self::worker_threads).
+    /// A runtime with worker threads: as many as [`worker_threads`](Self::worker_threads) says, or the
+    /// environment variable `PREEMPT_WORKERS`. Without either, or if the variable is `auto`, as many as
+    /// this process may use: the CPUs in its affinity mask, and no more than the least CPU quota of its
+    /// control group and those above it lasts for (Linux, both versions). That number is read again about
+    /// once a second while the runtime works, see [`follow_cpu_limits`](Self::follow_cpu_limits).
     #[must_use]
     pub fn new_multi_thread() -> Builder {
         Self::new(Flavor::MultiThread)
@@ -143,6 +144,9 @@ impl Builder {
             flavor,
             processors: 1,
             most_processors: 1,
+            follow_cpu_limits: true,
+            quota_rounding: Rounding::default(),
+            system_root: PathBuf::from("/"),
             time_slice: DEFAULT_TIME_SLICE,
             hand_off: true,
             forced_preemption: true,
@@ -186,9 +190,31 @@ impl Builder {
         assert!(
             (1..=MOST_PROCESSORS).contains(&count),
             "`worker_threads` must be 1 to {MOST_PROCESSORS}, not {count}; leave the call out to \
-             have one for each processor of the machine"
+             have as many as this process may use"
         );
         self.workers = Some(count);
+        self
+    }
+
+    /// What a CPU quota of 1.5 CPUs, say, makes of the number of worker threads. The default is
+    /// [`Rounding::Ceil`]. Has no effect if the number is set by hand.
+    pub fn quota_rounding(&mut self, rounding: Rounding) -> &mut Self {
+        self.config.quota_rounding = rounding;
+        self
+    }
+
+    /// Whether the number of worker threads follows the affinity mask and the CPU quota when they change.
+    /// The default is `true`; has no effect if the number is set by hand, and ends for good when that is
+    /// done later. They are read by a thread of their own, while the runtime works, about once a second.
+    pub fn follow_cpu_limits(&mut self, on: bool) -> &mut Self {
+        self.config.follow_cpu_limits = on;
+        self
+    }
+
+    /// The directory in which `proc` and `sys` are found that tell of CPU quotas. The default is `/`; for
+    /// containers that have them elsewhere, and for tests.
+    pub fn system_root(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.config.system_root = path.into();
         self
     }
 
@@ -461,12 +487,24 @@ impl Builder {
         let mut config = self.config.clone();
         match config.flavor {
             Flavor::MultiThread => {
-                config.processors = self.processors()?;
-                let most = if config.seeded.is_some() { 1 } else { configured_processors() };
+                match self.workers()? {
+                    Workers::Count(count) => {
+                        config.processors = count;
+                        config.follow_cpu_limits = false;
+                    }
+                    Workers::Auto => {
+                        let limits = Cpus::new(&config.system_root).read_and_warn();
+                        config.processors = limits.processors(config.quota_rounding);
+                    }
+                }
+                let most = if config.seeded.is_some() { 1 } else { cpus::configured() };
                 config.most_processors = config.processors.max(most);
             }
-            // There is no other thread to hand a processor to.
-            Flavor::CurrentThread => config.hand_off = false,
+            Flavor::CurrentThread => {
+                // There is no other thread to hand a processor to.
+                config.hand_off = false;
+                config.follow_cpu_limits = false;
+            }
         }
         let threshold = config.stall_threshold.unwrap_or(config.time_slice * SLICES_OF_A_STALL);
         config.stall_threshold = self.stall_report.then_some(threshold);
@@ -480,51 +518,62 @@ impl Builder {
         Runtime::start(config)
     }
 
-    fn processors(&self) -> io::Result<usize> {
+    fn workers(&self) -> io::Result<Workers> {
         if let Some(count) = self.workers {
-            return Ok(count);
+            return Ok(Workers::Count(count));
         }
-        match std::env::var_os(WORKERS_VARIABLE) {
-            Some(text) => workers_from_text(text.to_str().unwrap_or_default()).ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!(
-                        "the environment variable {WORKERS_VARIABLE} must be a number from 1 to \
-                         {MOST_PROCESSORS}, not {text:?}"
-                    ),
-                )
-            }),
-            None => {
-                Ok(thread::available_parallelism().map_or(1, NonZero::get).min(MOST_PROCESSORS))
+        let Some(text) = std::env::var_os(WORKERS_VARIABLE) else { return Ok(Workers::Auto) };
+        Workers::from_text(text.to_str().unwrap_or_default()).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "the environment variable {WORKERS_VARIABLE} must be a number from 1 to \
+                     {MOST_PROCESSORS}, or `auto`, not {text:?}"
+                ),
+            )
+        })
+    }
+}
+
+/// How many worker threads there are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// 1 to [`MOST_PROCESSORS`].
+    Count(usize),
+    /// As many as the process may use.
+    Auto,
+}
+
+impl Workers {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        match text.trim() {
+            "auto" => Some(Workers::Auto),
+            number => {
+                let count = number.parse().ok().filter(|it| (1..=MOST_PROCESSORS).contains(it));
+                count.map(Workers::Count)
             }
         }
     }
 }
 
-/// How many processors the machine has, whether this process may use them or not.
-fn configured_processors() -> usize {
-    #[cfg(unix)]
-    // SAFETY: no memory is involved.
-    let configured = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
-    #[cfg(not(unix))]
-    let configured = thread::available_parallelism().map_or(1, NonZero::get);
-    usize::try_from(configured).map_or(1, |count| count.clamp(1, MOST_PROCESSORS))
-}
-
-fn workers_from_text(text: &str) -> Option<usize> {
-    text.trim().parse().ok().filter(|count| (1..=MOST_PROCESSORS).contains(count))
-}
+#[cfg(any(fuzzing, test))]
+#[path = "../fuzzing/workers.rs"]
+pub(crate) mod fuzz;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_variable_takes_numbers_from_one_on() {
-        assert_eq!(workers_from_text("1"), Some(1));
-        assert_eq!(workers_from_text(" 8 "), Some(8));
-        for wrong in ["", "0", "-1", "two", "1.5", "99999999999999999999", "32769"] {
-            assert_eq!(workers_from_text(wrong), None, "{wrong:?}");
+    fn the_variable_takes_numbers_from_one_on_and_auto() {
+        assert_eq!(Workers::from_text("1"), Some(Workers::Count(1)));
+        assert_eq!(Workers::from_text(" 8 "), Some(Workers::Count(8)));
+        assert_eq!(Workers::from_text("32768"), Some(Workers::Count(32_768)));
+        assert_eq!(Workers::from_text(" auto\n"), Some(Workers::Auto));
+        for wrong in
+            ["", "0", "-1", "two", "1.5", "99999999999999999999", "32769", "auto 2", "AUTO"]
+        {
+            assert_eq!(Workers::from_text(wrong), None, "{wrong:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of a runtime, checked.
 
+use crate::cpus::Rounding;
 use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
 use crate::scheduler::TURNS_PER_SLICE;
@@ -47,6 +48,11 @@ pub(crate) struct Config {
     /// How many processors there are at first, and how many there can be.
     pub(crate) processors: usize,
     pub(crate) most_processors: usize,
+    /// Whether their number follows what the process may use.
+    pub(crate) follow_cpu_limits: bool,
+    pub(crate) quota_rounding: Rounding,
+    /// Where `proc` and `sys` are.
+    pub(crate) system_root: PathBuf,
     pub(crate) time_slice: Duration,
     /// Whether the monitor may hand processors off. Checkpoints and `block_in_place` always do.
     pub(crate) hand_off: bool,

@@ -130,14 +130,17 @@ impl Handle {
     /// is more.
     ///
     /// Takes effect at once for [`metrics`](Self::metrics), and for each processor between two polls of its
-    /// tasks: a poll that goes on is asked to give way, as if somebody waited. No task is lost.
+    /// tasks: a poll that goes on is asked to give way, as if somebody waited. No task is lost. From then on
+    /// the number does not follow what the process may use any more, see
+    /// [`Builder::follow_cpu_limits`](super::Builder::follow_cpu_limits).
     ///
     /// # Errors
     /// When the number is out of range, on a current-thread or seeded runtime, after shutdown; and when the
     /// operating system makes no thread for another processor, in which case there are as many as it has
     /// made.
     pub fn set_processors(&self, count: usize) -> io::Result<()> {
-        self.scheduler.set_processors(count)
+        let scheduler = &self.scheduler;
+        scheduler.follower.give_way_to(count, || scheduler.set_processors(count))
     }
 
     /// Where all tasks are: each with its state, and those that are being polled or are detached with

@@ -9,6 +9,7 @@ mod id;
 #[doc(hidden)]
 pub mod seeds;
 
+pub use crate::cpus::{CpuLimits, CpuQuota, CpuThrottling, Rounding};
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
 pub use crate::metrics::MetricsPublisher;
@@ -19,6 +20,8 @@ pub use crate::observe::{
 };
 pub(crate) use block_on::{Sleeper, block_on, is_block_on_waker, waker};
 pub use builder::Builder;
+#[cfg(any(fuzzing, test))]
+pub(crate) use builder::fuzz;
 pub(crate) use config::{Config, Flavor, SeedSettings};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;

@@ -37,6 +37,7 @@ pub(crate) use waking::waits_for_nobody;
 
 use crate::blocking::BlockingPool;
 use crate::context::{self, Visible};
+use crate::cpus::{Cpus, Follower};
 use crate::metrics::{Counters, ProcessorCounters};
 use crate::netpoll::Netpoll;
 use crate::observe::{Paused, Stalls, Waits};
@@ -164,6 +165,8 @@ pub(crate) struct Scheduler {
     /// `None`: long polls are not reported.
     pub(crate) stalls: Option<Stalls>,
     pub(crate) recorder: Recorder,
+    pub(crate) cpus: Cpus,
+    pub(crate) follower: Follower,
     /// When, by the clock of what is observed.
     pub(crate) built_at: u64,
     pub(crate) trace_of_panic: TraceOnce,
@@ -207,6 +210,8 @@ impl Scheduler {
             counters: Counters::default(),
             stalls: Stalls::new(&config),
             recorder: Recorder::new(&config),
+            cpus: Cpus::new(&config.system_root),
+            follower: Follower::new(&config),
             built_at: trace::clock::ticks(),
             trace_of_panic: TraceOnce::new(config.trace_on_panic.clone()),
             trace_of_stall: TraceOnce::new(config.trace_on_stall.clone()),
@@ -568,6 +573,7 @@ impl Scheduler {
     /// the monitor and the fibers.
     pub(crate) fn finish(&self) {
         self.monitor.stop();
+        self.follower.stop();
         if let Some(stalls) = &self.stalls {
             stalls.stop();
         }

@@ -151,6 +151,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         self.have_deadlines_looked_at();
         self.top_up_fibers();
         self.stalls.iter().for_each(|stalls| stalls.tend(self));
+        self.follower.tend(self);
     }
 
     fn hand_off(&self, processor: usize, slice: Slice, since: Instant) -> bool {
