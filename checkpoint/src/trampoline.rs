@@ -197,7 +197,7 @@ mod tests {
 
     /// Loads the general registers, does what `$load` says, calls the trampoline, and stores all.
     macro_rules! through_the_trampoline {
-        ($from:ident, $to:ident, [$($load:literal)*], [$($store:literal)*]) => {
+        ($trampoline:ident, $from:ident, $to:ident, [$($load:literal)*], [$($store:literal)*]) => {
             core::arch::asm!(
                 $($load,)*
                 "mov rax, [r12]",
@@ -220,7 +220,7 @@ mod tests {
                 "mov [r13 + 56], r10",
                 "mov [r13 + 64], r11",
                 $($store,)*
-                trampoline = sym super::trampoline,
+                trampoline = sym super::$trampoline,
                 in("r12") $from.as_ptr(),
                 in("r13") $to.as_mut_ptr(),
                 clobber_abi("C"),
@@ -285,7 +285,7 @@ mod tests {
             let mut to = Box::new([0; 9 + 32 * 8 + 8]);
             // SAFETY: reads `from`, writes `to`, and changes what it says.
             unsafe {
-                through_the_trampoline!(from, to, [
+                through_the_trampoline!(trampoline, from, to, [
                     "movups xmm0, [r12 + 72]" "movups xmm1, [r12 + 88]" "movups xmm7, [r12 + 104]"
                     "movups xmm8, [r12 + 120]" "movups xmm15, [r12 + 136]"
                 ], [
@@ -309,7 +309,7 @@ mod tests {
             let mut to = Box::new([0; 9 + 32 * 8 + 8]);
             // SAFETY: as above; the processor has these registers.
             unsafe {
-                through_the_trampoline!(from, to, [
+                through_the_trampoline!(trampoline, from, to, [
                     "vmovups ymm0, [r12 + 72]" "vmovups ymm7, [r12 + 104]" "vmovups ymm15, [r12 + 136]"
                 ], [
                     "vmovups [r13 + 72], ymm0" "vmovups [r13 + 104], ymm7" "vmovups [r13 + 136], ymm15"
@@ -325,7 +325,7 @@ mod tests {
             let mut to = Box::new([0; 9 + 32 * 8 + 8]);
             // SAFETY: as above.
             unsafe {
-                through_the_trampoline!(from, to, [
+                through_the_trampoline!(trampoline, from, to, [
                     "vmovups zmm0, [r12 + 72]" "vmovups zmm16, [r12 + 136]" "vmovups zmm31, [r12 + 200]"
                     "kmovq k1, [r12 + 264]" "kmovq k7, [r12 + 272]"
                 ], [
@@ -334,6 +334,40 @@ mod tests {
                 ]);
             }
             assert_eq!(from[..35], to[..35]);
+        });
+    }
+
+    #[allow(unsafe_code, reason = "looks at registers")]
+    #[test]
+    fn a_call_that_asks_changes_only_the_register_of_the_answer() {
+        fn answer() -> bool {
+            clobber();
+            true
+        }
+        fn unwind() -> ! {
+            unreachable!("nobody calls it here")
+        }
+        static CANCELLATION: runtime::Cancellation =
+            runtime::Cancellation { is_cancelled: answer, is_to_unwind: answer, unwind };
+        with_the_hook(|| {
+            for asks in [false, true] {
+                if asks {
+                    runtime::install_cancellation(&CANCELLATION);
+                    runtime::note_cancellation();
+                }
+                let from = pattern(4);
+                let mut to = Box::new([0; 9 + 32 * 8 + 8]);
+                // SAFETY: as above.
+                unsafe {
+                    through_the_trampoline!(asking_trampoline, from, to, [
+                        "movups xmm0, [r12 + 72]" "movups xmm8, [r12 + 88]"
+                    ], [
+                        "movups [r13 + 72], xmm0" "movups [r13 + 88], xmm8"
+                    ]);
+                }
+                assert_eq!(to[0] & 1 != 0, asks);
+                assert_eq!(from[1..13], to[1..13]);
+            }
         });
     }
 

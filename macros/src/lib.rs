@@ -149,10 +149,12 @@ use proc_macro::TokenStream;
 ///
 /// #[preempt::main(worker_threads = 1)]
 /// async fn main() {
-///     let limit = Duration::from_millis(5);
 ///     // The largest prime number below 2^64.
-///     let factor = timeout(limit, async { smallest_factor(18_446_744_073_709_551_557) }).await;
-///     assert!(factor.is_err());
+///     let work = async { smallest_factor(18_446_744_073_709_551_557) };
+///     let limit = Duration::from_millis(5);
+///     // In a task: the body of `main` itself is not ended.
+///     let task = preempt::spawn(async move { timeout(limit, work).await });
+///     assert!(task.await.unwrap().is_err());
 ///
 ///     let task = preempt::spawn(async { smallest_factor(18_446_744_073_709_551_557) });
 ///     task.abort();
@@ -183,8 +185,8 @@ use proc_macro::TokenStream;
 /// option at its awaits: it yields there when its task is aborted, and is dropped.
 ///
 /// An abort is seen at the next check. A timeout is seen within some milliseconds after it is over: the
-/// monitor looks after those of polls that go on. On the threads of `spawn_blocking`, and for the future of
-/// `block_on` on a multi-thread runtime, nothing is cancelled. A task of a `LocalSet` that another thread
+/// monitor looks after those of polls that go on. On the threads of `spawn_blocking`, and in the future of
+/// `block_on` on a multi-thread runtime, and so in the body of `main`, nothing is cancelled: spawn a task. A task of a `LocalSet` that another thread
 /// aborts during its poll sees that when the runtime next asks the poll to give way.
 ///
 /// Code that would rather return an error asks

@@ -16,7 +16,8 @@ use std::time::Duration;
 /// A future that is ready when the time is over wins. The limit is looked at when the future returns from
 /// a poll; and, while it computes in tasks, at the checks of functions with `#[preemptible(cancel)]`, which
 /// end it by unwinding from there: destructors run, and a lock that is held is poisoned as by a panic.
-/// Other code that does not yield is not ended by a timeout.
+/// Other code that does not yield is not ended by a timeout; nor is the future of `block_on` on a
+/// multi-thread runtime, and so the body of `main`: spawn a task for that.
 ///
 /// # Panics
 /// Outside a runtime.
