@@ -345,3 +345,42 @@ fn time_is_the_same_in_each_run() {
     let expected: Vec<_> = (1..=10).map(|n| n * Duration::from_nanos(12_345_678)).collect();
     assert_eq!(times(), expected);
 }
+
+/// Goes on until its task is aborted.
+#[preemptible(cancel)]
+fn compute_on(log: &Log) {
+    for n in 0_u64.. {
+        if step(n as u32) % 64 == 0 {
+            log.note(format!("computes {n}"));
+        }
+    }
+}
+
+#[test]
+fn a_task_that_computes_is_aborted_at_the_same_checkpoint() {
+    let run = |seed| {
+        let runtime = seeded(seed);
+        let log = Log::default();
+        let error = runtime.block_on(async {
+            let computes = preempt::spawn({
+                let log = log.clone();
+                async move { compute_on(&log) }
+            });
+            // The clock stands still while the task computes.
+            for _ in 0..5 {
+                yield_now().await;
+            }
+            computes.abort();
+            computes.await.unwrap_err()
+        });
+        assert!(error.is_cancelled());
+        (runtime.schedule_hash(), log.take())
+    };
+    within(LIMIT, move || {
+        let different: HashSet<_> = (0..20).map(|seed| run(seed).1).collect();
+        assert!(different.len() > 1, "seeds have it aborted at different places");
+        for seed in 0..5 {
+            assert_eq!(run(seed), run(seed));
+        }
+    });
+}
