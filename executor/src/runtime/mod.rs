@@ -6,6 +6,7 @@ mod config;
 mod current_thread;
 mod handle;
 mod id;
+mod world;
 
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
@@ -21,6 +22,7 @@ pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;
 pub use preempt_fiber::Backend;
+pub use world::{Obstacle, StopTheWorldError, UnstoppedTask, World};
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};

@@ -15,6 +15,7 @@
 mod anticipation;
 mod attention;
 mod background;
+mod barrier;
 mod detach;
 pub(crate) mod idle;
 mod machine;
@@ -25,6 +26,7 @@ mod queue;
 mod seat;
 mod waking;
 pub(crate) mod worker;
+mod world;
 
 pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
@@ -47,6 +49,7 @@ use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
 use attention::{Attention, CLOSED};
 use background::Background;
+use barrier::Barrier;
 use detach::Detached;
 use idle::Idle;
 use machine::Machines;
@@ -62,7 +65,10 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How soon the monitor looks again while the world is stopped.
+const LONGEST_LOOK_AWAY: Duration = Duration::from_millis(1);
 
 /// The right to run tasks, and what belongs to it.
 pub(crate) struct Processor {
@@ -152,6 +158,7 @@ pub(crate) struct Scheduler {
     pub(crate) trace_of_stall: TraceOnce,
     pub(crate) waits: Waits,
     attention: Attention,
+    barrier: Barrier,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
     /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
@@ -190,6 +197,7 @@ impl Scheduler {
             trace_of_stall: TraceOnce::new(config.trace_on_stall.clone()),
             waits: Waits::new(),
             attention: Attention::default(),
+            barrier: Barrier::new(count),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
             thread_shortage_reported: AtomicBool::new(false),
@@ -552,10 +560,20 @@ impl Scheduler {
         self.injector.pushes()
     }
 
-    /// How many tasks are queued.
+    /// How many tasks are queued, detached polls included.
     pub(crate) fn queued(&self) -> usize {
+        self.queued_tasks() + self.background.detached()
+    }
+
+    /// How many tasks are queued for a poll to begin.
+    pub(crate) fn queued_tasks(&self) -> usize {
         let local: usize = self.processors.iter().map(|processor| processor.queue.len()).sum();
-        local + self.injector.len() + self.background.len()
+        local + self.injector.len() + self.background.yielded()
+    }
+
+    /// How many polls are suspended, with those that are on their way into the queue.
+    pub(crate) fn suspended_polls(&self) -> usize {
+        self.background.suspended()
     }
 }
 

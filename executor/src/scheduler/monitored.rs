@@ -1,6 +1,6 @@
 //! What the monitor sees of the scheduler, and what it may do to it.
 
-use super::{Processor, Scheduler};
+use super::{LONGEST_LOOK_AWAY, Processor, Scheduler};
 use crate::observe;
 use crate::preempt;
 use preempt_sysmon::policy::{Preemption, Waiting};
@@ -48,7 +48,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn is_idle(&self) -> bool {
-        self.idle.all_sleep()
+        self.idle.all_sleep() && !self.is_stopping()
     }
 
     fn waiting(&self) -> Waiting {
@@ -57,8 +57,12 @@ impl preempt_sysmon::Scheduler for Scheduler {
         waiting
     }
 
-    fn is_wanted(&self, _processor: usize) -> bool {
-        false
+    fn is_wanted(&self, processor: usize) -> bool {
+        self.is_unstopped(processor)
+    }
+
+    fn longest_look_away(&self) -> Option<Duration> {
+        self.is_stopping().then_some(LONGEST_LOOK_AWAY)
     }
 
     fn fire_timers(&self) {
@@ -135,6 +139,9 @@ impl preempt_sysmon::Scheduler for Scheduler {
     fn prepare(&self) {
         preempt::prepare();
         self.interrupt_orphans();
+        if self.is_stopping() {
+            self.stop_orphans();
+        }
         self.top_up_fibers();
         self.stalls.iter().for_each(|stalls| stalls.tend(self));
     }

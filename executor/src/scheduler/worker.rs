@@ -180,6 +180,9 @@ fn wait_for_processor(seat: &Seat) -> Step {
     }
     // The runtime shuts down. A poll that was detached from this machine must not be left behind:
     // there may be no other machine any more. It goes on without a processor.
+    if seat.scheduler().is_stopping() {
+        seat.scheduler().wait_at_barrier(seat.machine());
+    }
     match seat.scheduler().background.pop_last_detached() {
         Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
@@ -189,7 +192,11 @@ fn wait_for_processor(seat: &Seat) -> Step {
 /// What concerns the machine before it goes on; `None`: nothing any more.
 #[cold]
 fn attend(seat: &Seat, processor: &Processor) -> Option<Step> {
-    seat.scheduler().is_closed().then(|| shut_down_step(seat, processor))
+    let scheduler = seat.scheduler();
+    if scheduler.is_stopping() {
+        scheduler.stand_at_barrier(seat, processor);
+    }
+    scheduler.is_closed().then(|| shut_down_step(seat, processor))
 }
 
 /// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
@@ -206,6 +213,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
     processor.set_holder(detached.flag, seat.machine());
+    seat.machine().place().depart();
     processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor, detached.stopped_by);
     Step::Resume(detached.suspended)
@@ -214,7 +222,7 @@ fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
 /// One round of the loop on a thread that is in `block_on`, see `CurrentThread`.
 pub(crate) fn step_in_block_on(seat: &Seat) {
     let Some(processor) = seat.held() else { return };
-    if seat.scheduler().is_closed() {
+    if seat.scheduler().attention.is_wanted() && attend_in_block_on(seat, processor) {
         return;
     }
     match next(seat, processor) {
@@ -227,6 +235,15 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
         Some(Work::Resume(_)) => unreachable!("nothing is detached on a current-thread runtime"),
         None => seat.park(processor),
     }
+}
+
+/// As [`attend`]; whether nothing is begun any more.
+#[cold]
+fn attend_in_block_on(seat: &Seat, processor: &Processor) -> bool {
+    if seat.scheduler().is_stopping() {
+        seat.scheduler().stand_at_barrier(seat, processor);
+    }
+    seat.scheduler().is_closed()
 }
 
 /// Ends a poll, also one that unwinds: the future of `block_on` may panic.
@@ -254,6 +271,9 @@ pub(crate) fn poll_main<F: Future>(
     let poll = || coop::with_budget(|| future.poll(cx));
     match seat.held() {
         Some(processor) => {
+            if seat.scheduler().attention.is_wanted() {
+                attend_in_block_on(seat, processor);
+            }
             seat.observe_begin(processor, Subject::default);
             poll_in_block_on(seat, processor, poll)
         }
@@ -293,7 +313,7 @@ fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
     }
     seat.lane.forget_time();
     let until = Instant::now() + ANTICIPATION;
-    while Instant::now() < until {
+    while Instant::now() < until && !seat.scheduler().attention.is_wanted() {
         seat.fire_timers();
         seat.poll_netpoll();
         let injected = || next_injected(seat, processor);
