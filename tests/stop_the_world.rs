@@ -620,6 +620,23 @@ fn a_poll_that_comes_back_from_blocking_waits_for_the_end_of_the_stop() {
     });
 }
 
+#[test]
+fn code_that_has_leave_to_block_goes_on() {
+    on_many(|runtime| {
+        let (count, end) = (Count::default(), Stop::new());
+        let (own, signal) = (count.clone(), end.signal());
+        let task = runtime.spawn(async move {
+            // Twice: the second time it has no processor to give away.
+            task::block_in_place(|| ());
+            task::block_in_place(|| count_on_and_on(&own, &signal));
+        });
+        goes_on(&count);
+        stop(runtime.handle(), |_| goes_on(&count));
+        end.stop();
+        runtime.block_on(task).unwrap();
+    });
+}
+
 // ---- polls that sleep in the kernel ----
 
 #[test]

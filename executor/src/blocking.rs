@@ -389,6 +389,6 @@ fn hand_processor_off() {
             "`block_in_place` on a current-thread runtime would stall all its tasks; use \
              `spawn_blocking`, or `Builder::new_multi_thread`"
         );
-        seat.hand_off();
+        seat.go_off();
     });
 }

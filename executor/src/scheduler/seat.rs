@@ -300,17 +300,22 @@ impl Seat {
         handed_off
     }
 
+    /// Gives the processor of the running poll away for code that has leave to block.
+    pub(crate) fn go_off(&self) {
+        self.hand_off();
+        self.machine.set_gave_processor_away(false);
+    }
+
     /// The running poll goes on after code that had leave to block: without its processor, if that was
     /// given away for it, and not before the world goes on.
     pub(crate) fn come_back(&self) {
         if self.slice().is_none() || self.held().is_some() {
             return;
         }
-        if !self.machine.is_orphaned() {
-            self.machine.place().lose();
-            // Before the bit is read: pairs with the stopper, which reads this after it has set the bit.
-            self.machine.set_gave_processor_away(true);
-        }
+        // Also if it is an orphan: the monitor may be about to find that it is late.
+        self.machine.place().lose();
+        // Before the bit is read: pairs with the stopper, which reads this after it has set the bit.
+        self.machine.set_gave_processor_away(true);
         if self.scheduler.is_stopping() {
             self.scheduler.wait_at_barrier(&self.machine);
         }
