@@ -51,6 +51,7 @@
 //! | HTTP, with the feature `hyper` | `preempt::hyper` |
 //! | what the runtime did | [`runtime::Handle::metrics`]; moment by moment: [`trace`] |
 //! | what keeps others waiting; where all tasks are; where the time goes | [`runtime::Builder::stall_report`], [`runtime::Handle::dump`], [`runtime::Handle::profile`] |
+//! | a moment in which no task runs | [`runtime::Handle::stop_the_world`] |
 //! | what it does now, from outside | [`runtime::Builder::debug_endpoint`] |
 //!
 //! Names and semantics are tokio's wherever tokio has them.

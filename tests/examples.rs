@@ -14,6 +14,15 @@ fn echo_beside_a_hog() {
 }
 
 #[test]
+fn stop_the_world_measures_beside_hogs() {
+    let printed = output_of("stop_the_world", &["--seconds", "0.2"]);
+    println!("{printed}");
+    for row in ["none", "1 plain", "2 annotated", "8 plain", "8 annotated"] {
+        assert!(printed.contains(&format!(" {row} ")), "{printed}");
+    }
+}
+
+#[test]
 fn echo_of_large_messages_on_two_workers() {
     let printed = output_of(
         "echo",

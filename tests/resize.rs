@@ -359,6 +359,46 @@ fn a_storm_without_fibers_loses_none() {
 }
 
 #[test]
+fn the_world_stops_while_processors_come_and_go() {
+    alone(|| {
+        let runtime = multi_thread(4);
+        let handle = runtime.handle().clone();
+        let (stop, beats) = (Stop::new(), Count::default());
+        let tasks: Vec<_> = (0..6)
+            .map(|index| {
+                let (ends, beats) = (stop.signal(), beats.clone());
+                runtime.spawn(async move {
+                    while !ends.is_set() {
+                        beats.add_one();
+                        match index % 3 {
+                            0 => yield_now().await,
+                            1 => preempt::checkpoint(),
+                            _ => work(100),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut random = Random::new(5);
+        for _ in 0..100 {
+            handle.set_processors(1 + random.below(4) as usize).unwrap();
+            let stood_still = handle.stop_the_world_within(LIMIT, |_| {
+                let before = beats.get();
+                // Also while it stands still.
+                handle.set_processors(1 + random.below(4) as usize).unwrap();
+                std::thread::sleep(Duration::from_micros(500));
+                beats.get() == before
+            });
+            assert!(stood_still.unwrap());
+        }
+        stop.stop();
+        for task in tasks {
+            runtime.block_on(task).unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_runtime_shuts_down_while_processors_retire() {
     alone(|| {
         for round in 0..20 {

@@ -94,6 +94,10 @@ impl Local {
         &self.raised
     }
 
+    pub(crate) fn depth_word(&self) -> &AtomicU32 {
+        &self.depth
+    }
+
     pub(crate) fn depth(&self) -> u32 {
         self.depth.load(Relaxed)
     }

@@ -98,6 +98,13 @@ pub fn no_preempt_depth() -> u32 {
     local::with(|local| local.depth())
 }
 
+/// Address of the `u32` in which the calling thread keeps [`no_preempt_depth`], for whoever looks at the
+/// thread from outside. It may be gone when it is used, so that only the system may read it.
+#[must_use]
+pub fn no_preempt_depth_place() -> usize {
+    local::with(|local| core::ptr::from_ref(local.depth_word()).expose_provenance())
+}
+
 /// Opens a `no_preempt` section that ends with [`leave`], for a runtime's own code: unlike
 /// [`no_preempt`](crate::no_preempt) its end is no checkpoint.
 #[inline]

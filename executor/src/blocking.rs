@@ -5,7 +5,7 @@ use crate::context::{self, BlockedBy};
 use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, Seat};
 use crate::sync::{Condvar, Critical, Guard, Mutex};
 use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use crate::trace;
@@ -390,8 +390,19 @@ pub fn block_in_place<F: FnOnce() -> R, R>(work: F) -> R {
         return work();
     }
     hand_processor_off();
+    let _comes_back = ComesBack;
     let _allowed = context::allow_blocking();
     coop::with_unlimited(work)
+}
+
+/// The poll goes on after the code that blocks, also if that panics.
+struct ComesBack;
+
+impl Drop for ComesBack {
+    fn drop(&mut self) {
+        let _critical = Critical::enter();
+        context::with_seat(|seat| seat.map(Seat::come_back));
+    }
 }
 
 /// Gives this thread's processor away, if it has one.
@@ -406,6 +417,6 @@ fn hand_processor_off() {
             "`block_in_place` on a current-thread runtime would stall all its tasks; use \
              `spawn_blocking`, or `Builder::new_multi_thread`"
         );
-        seat.hand_off();
+        seat.go_off();
     });
 }

@@ -73,6 +73,8 @@ pub mod trace;
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocols")]
 mod scheduler {
+    pub(crate) mod attention;
+    pub(crate) mod barrier;
     pub(crate) mod idle;
     pub(crate) mod parker;
 }

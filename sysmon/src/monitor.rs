@@ -56,6 +56,8 @@ pub trait Scheduler: Send + Sync + 'static {
     fn waiting(&self) -> Waiting;
     /// Whether the scheduler itself wants the processor: whatever runs on it is to give way at once.
     fn is_wanted(&self, processor: usize) -> bool;
+    /// How soon the monitor is to look again at the latest, even if nobody waits; `None`: as it likes.
+    fn longest_look_away(&self) -> Option<Duration>;
     /// Wakes the tasks of all timers that are due.
     fn fire_timers(&self);
     /// When the next timer is due.
@@ -372,6 +374,9 @@ impl<S: Scheduler> Watcher<S> {
             && let Some(grace) = self.limits.grace
         {
             wait = wait.min(grace);
+        }
+        if let Some(longest) = self.scheduler.longest_look_away() {
+            wait = wait.min(longest);
         }
         // Published before the timers are read: a timer set meanwhile either shows here or finds
         // `looks_at` later than itself and kicks.

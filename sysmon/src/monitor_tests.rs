@@ -60,6 +60,9 @@ impl Scheduler for Fake {
     fn is_wanted(&self, processor: usize) -> bool {
         self.wanted.load(SeqCst) == processor
     }
+    fn longest_look_away(&self) -> Option<Duration> {
+        None
+    }
     fn fire_timers(&self) {
         *self.timer.lock().unwrap() = None;
         self.timers_fired.fetch_add(1, SeqCst);

@@ -423,3 +423,18 @@ fn a_failed_test_says_how_to_replay_it() {
     let (passed, text) = run(&[("PREEMPT_SEED", "x")]);
     assert!(!passed && text.contains("PREEMPT_SEED must be a number"), "{text}");
 }
+
+#[test]
+fn the_world_of_a_seeded_runtime_stands_still_for_whoever_has_the_turn() {
+    within(LIMIT, || {
+        let runtime = seeded(3);
+        let stop = |handle: &Handle| handle.stop_the_world(|world| world.asleep()).unwrap();
+        let handle = runtime.handle().clone();
+        runtime.block_on(async move {
+            assert_eq!(stop(&Handle::current()), 0);
+            let in_a_task = preempt::spawn(async move { stop(&Handle::current()) });
+            assert_eq!(in_a_task.await.unwrap(), 0);
+            assert_eq!(spawn_blocking(move || stop(&handle)).await.unwrap(), 0);
+        });
+    });
+}

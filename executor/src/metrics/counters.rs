@@ -5,6 +5,7 @@ use crate::preempt::{REFUSALS, Refusal};
 use crate::trace::clock::{self, Scale};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Adds to a counter that only this thread writes.
 #[inline]
@@ -25,8 +26,62 @@ pub(crate) struct Counters {
     pub(crate) hand_offs: AtomicU64,
     pub(crate) hand_offs_at_checkpoint: AtomicU64,
     pub(crate) hand_offs_by_monitor: AtomicU64,
+    pub(crate) world: WorldCounters,
     /// Of polls whose processor was taken away: it has another machine now, which counts there.
     pub(super) lost_poll_times: Buckets,
+}
+
+/// How often the world was stopped, and for how long.
+#[derive(Debug, Default)]
+pub(crate) struct WorldCounters {
+    stops: AtomicU64,
+    failures: AtomicU64,
+    stopping_nanos: AtomicU64,
+    longest_stopping_nanos: AtomicU64,
+    stopped_nanos: AtomicU64,
+}
+
+/// A copy of the numbers.
+pub(super) struct WorldNumbers {
+    pub(super) stops: u64,
+    pub(super) failures: u64,
+    pub(super) stopping: Duration,
+    pub(super) longest_stopping: Duration,
+    pub(super) stopped: Duration,
+}
+
+impl WorldCounters {
+    /// All stand still, so long after the request.
+    pub(crate) fn stopped(&self, took: Duration) {
+        self.stops.fetch_add(1, Relaxed);
+        self.stopping_nanos.fetch_add(nanos(took), Relaxed);
+        self.longest_stopping_nanos.fetch_max(nanos(took), Relaxed);
+    }
+
+    /// Some could not be stopped.
+    pub(crate) fn failed(&self) {
+        self.failures.fetch_add(1, Relaxed);
+    }
+
+    /// All go on, after they stood still for so long.
+    pub(crate) fn went_on(&self, after: Duration) {
+        self.stopped_nanos.fetch_add(nanos(after), Relaxed);
+    }
+
+    pub(super) fn numbers(&self) -> WorldNumbers {
+        let duration = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Relaxed));
+        WorldNumbers {
+            stops: self.stops.load(Relaxed),
+            failures: self.failures.load(Relaxed),
+            stopping: duration(&self.stopping_nanos),
+            longest_stopping: duration(&self.longest_stopping_nanos),
+            stopped: duration(&self.stopped_nanos),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Counters {

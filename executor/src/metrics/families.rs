@@ -2,6 +2,7 @@
 
 use super::histogram::Histogram;
 use super::snapshot::RuntimeMetrics;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -71,6 +72,7 @@ impl RuntimeMetrics {
         let mut table = Table(Vec::new());
         self.add_tasks(&mut table);
         self.add_preemption(&mut table);
+        self.add_world(&mut table);
         self.add_threads(&mut table);
         self.add_cpus(&mut table);
         self.add_timers_and_events(&mut table);
@@ -177,6 +179,39 @@ impl RuntimeMetrics {
             "preempt_migrations_total",
             "Polls that were suspended on one thread and resumed on another.",
             self.migrations,
+        );
+    }
+
+    fn add_world(&self, table: &mut Table) {
+        use Kind::{Counter, Gauge};
+        table.by(
+            Counter,
+            "preempt_world_stops_total",
+            "How often all tasks were to stand still.",
+            "result",
+            [("stopped", self.world_stops), ("failed", self.world_stop_failures)],
+        );
+        let mut add = |kind, name, help, duration: Duration| {
+            let value = Value::Seconds(duration.as_secs_f64());
+            table.add(kind, name, help, vec![Sample { label: None, value }]);
+        };
+        add(
+            Counter,
+            "preempt_world_stopping_seconds_total",
+            "How long it took until they stood still.",
+            self.world_stopping_duration,
+        );
+        add(
+            Gauge,
+            "preempt_world_stopping_seconds_max",
+            "The longest of these times.",
+            self.longest_world_stopping_duration,
+        );
+        add(
+            Counter,
+            "preempt_world_stopped_seconds_total",
+            "How long they stood still.",
+            self.world_stopped_duration,
         );
     }
 

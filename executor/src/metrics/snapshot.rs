@@ -76,6 +76,17 @@ pub struct RuntimeMetrics {
     pub hand_offs_at_checkpoint: u64,
     /// Hand-offs by the monitor, from a poll that reached no checkpoint.
     pub hand_offs_by_monitor: u64,
+    /// How often the world was stopped, see
+    /// [`Handle::stop_the_world`](crate::runtime::Handle::stop_the_world).
+    pub world_stops: u64,
+    /// How often it could not be.
+    pub world_stop_failures: u64,
+    /// How long it took until it stood still, all stops together.
+    pub world_stopping_duration: Duration,
+    /// The longest of these times.
+    pub longest_world_stopping_duration: Duration,
+    /// How long it stood still, all stops together.
+    pub world_stopped_duration: Duration,
     /// Timers that are set and have not fired.
     pub live_timers: usize,
     /// Timers that have fired.
@@ -180,6 +191,7 @@ impl RuntimeMetrics {
         let [blocking_threads, idle_blocking_threads, blocking_queue_depth] =
             scheduler.blocking.numbers();
         let fibers = scheduler.fibers();
+        let world = counters.world.numbers();
         let (live_timers, fired_timers) = scheduler.timers.numbers();
         let (io_driver_poll_count, io_driver_ready_count) = scheduler.netpoll.numbers();
         let (remote_schedule_count, overflow_count) = scheduler.injector_pushes();
@@ -214,6 +226,11 @@ impl RuntimeMetrics {
             hand_offs: counters.hand_offs.load(Relaxed),
             hand_offs_at_checkpoint: counters.hand_offs_at_checkpoint.load(Relaxed),
             hand_offs_by_monitor: counters.hand_offs_by_monitor.load(Relaxed),
+            world_stops: world.stops,
+            world_stop_failures: world.failures,
+            world_stopping_duration: world.stopping,
+            longest_world_stopping_duration: world.longest_stopping,
+            world_stopped_duration: world.stopped,
             live_timers,
             fired_timers,
             io_sources: scheduler.netpoll.sources(),

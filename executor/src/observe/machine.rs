@@ -12,6 +12,8 @@ pub(crate) struct Place {
     task: AtomicUsize,
     /// Likewise of the variable that says whether a switch is under way.
     switching: AtomicUsize,
+    /// Likewise of the number of `no_preempt` sections that are open.
+    sections: AtomicUsize,
     /// The kernel thread, of a machine without fibers.
     thread: AtomicUsize,
     /// How many polls have lost their processor to the monitor here.
@@ -23,6 +25,7 @@ impl Place {
     pub(crate) fn arrive(&self) {
         self.task.store(context::current_task_place(), Relaxed);
         self.switching.store(preempt_fiber::injecting_place(), Relaxed);
+        self.sections.store(preempt_checkpoint::runtime::no_preempt_depth_place(), Relaxed);
         #[cfg(target_os = "linux")]
         if preempt_fiber::current().is_none() {
             // SAFETY: asks for a number.
@@ -31,12 +34,22 @@ impl Place {
         }
     }
 
+    /// The machine is about to go over to another fiber, which arrives in its turn. Until then nobody can
+    /// tell where it is.
+    pub(crate) fn depart(&self) {
+        self.switching.store(0, Relaxed);
+    }
+
     pub(crate) fn task(&self) -> usize {
         self.task.load(Relaxed)
     }
 
     pub(crate) fn switching(&self) -> usize {
         self.switching.load(Relaxed)
+    }
+
+    pub(crate) fn sections(&self) -> usize {
+        self.sections.load(Relaxed)
     }
 
     /// The thread, if the machine has no fibers.

@@ -50,7 +50,7 @@ mod probe;
 
 pub use dump::{DumpedTask, TaskDump, TaskState};
 pub(crate) use machine::Place;
-pub(crate) use probe::Paused;
+pub(crate) use probe::{Paused, is_asleep, is_in_section, task_on};
 pub use profile::{Profile, ProfileKind, ProfileSample};
 #[cfg(unix)]
 pub(crate) use quit::DumpOnQuit;
@@ -58,6 +58,7 @@ pub use stall::{Outcome, Stall};
 pub(crate) use stall::{Stalls, is_spared, note_hand_off, note_resumption, note_suspension};
 pub use symbols::{Frame, Origin};
 pub(crate) use waits::Waits;
+pub(crate) use who::Who;
 
 /// Whether an address is in libc or the like.
 fn is_system_code(address: usize) -> bool {

@@ -23,7 +23,7 @@ use super::who::Who;
 use crate::context;
 use crate::preempt;
 use crate::scheduler::{Machine, Scheduler};
-use crate::task::TaskHeader;
+use crate::task::{Task, TaskHeader};
 use preempt_fiber::Stack;
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
@@ -217,21 +217,43 @@ pub(crate) fn look_at(scheduler: &Scheduler, machine: &Machine) -> Option<Captur
     None
 }
 
-fn look_at_sleeper(scheduler: &Scheduler, machine: &Machine, thread: usize) -> Option<Capture> {
-    let found = kernel::asleep(thread)?;
-    // With the kernel backend, the thread of a fiber that is left sleeps, and looks as if it were in a
-    // poll.
+/// Whether the machine's thread sleeps in the kernel, and not in the middle of a switch: with the kernel
+/// backend, the thread of a fiber that is left sleeps as well, and looks as if it were in a poll.
+pub(crate) fn is_asleep(machine: &Machine) -> bool {
+    let thread = machine.kernel_thread();
+    preempt::is_asleep(machine) && !is_switching(machine) && machine.kernel_thread() == thread
+}
+
+/// Also if that cannot be told.
+fn is_switching(machine: &Machine) -> bool {
     let mut switching = [0; size_of::<u32>()];
     let can_tell = kernel::read_memory(machine.place().switching(), &mut switching) > 0;
-    if !can_tell || switching != [0; 4] {
+    !can_tell || switching != [0; 4]
+}
+
+/// Whether what the machine runs is in a `no_preempt` section, or in the runtime's own code. Also if that
+/// cannot be told.
+pub(crate) fn is_in_section(machine: &Machine) -> bool {
+    let mut sections = [0; size_of::<u32>()];
+    let can_tell = kernel::read_memory(machine.place().sections(), &mut sections) > 0;
+    !can_tell || sections != [0; 4]
+}
+
+/// The task whose code the machine runs, without disturbing it; a moment later it may be another.
+pub(crate) fn task_on(scheduler: &Scheduler, machine: &Machine) -> Option<Task> {
+    let task = kernel::read_word(machine.place().task()).filter(|&task| task != 0)?;
+    scheduler.registry.find(task)
+}
+
+fn look_at_sleeper(scheduler: &Scheduler, machine: &Machine, thread: usize) -> Option<Capture> {
+    let found = kernel::asleep(thread)?;
+    if is_switching(machine) {
         return None;
     }
-    let task = kernel::read_word(machine.place().task());
     let mut capture = Capture::new();
     capture.stack.copy_with(Registers::at(found.pc, found.sp), kernel::read_memory);
     capture.activity = Activity::Sleeps(found.system_call);
-    let task = task.filter(|&task| task != 0).and_then(|task| scheduler.registry.find(task));
-    capture.who = task.map(|task| Who::of(task.header()));
+    capture.who = task_on(scheduler, machine).map(|task| Who::of(task.header()));
     // If it has not moved, it was there all the time.
     let has_stayed =
         kernel::asleep(thread) == Some(found) && machine.kernel_thread() == Some(thread);

@@ -3,6 +3,7 @@
 use super::who::Who;
 use crate::context;
 use crate::scheduler::{Machine, Scheduler};
+use crate::task::Task;
 use std::time::Instant;
 
 /// Whose stack it would be.
@@ -53,6 +54,18 @@ impl Paused {
 }
 
 pub(crate) fn look_at(_scheduler: &Scheduler, _machine: &Machine) -> Option<Capture> {
+    None
+}
+
+pub(crate) fn is_asleep(_machine: &Machine) -> bool {
+    false
+}
+
+pub(crate) fn is_in_section(_machine: &Machine) -> bool {
+    true
+}
+
+pub(crate) fn task_on(_scheduler: &Scheduler, _machine: &Machine) -> Option<Task> {
     None
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn cpu_time(machine: &Machine) -> Option<Duration> {
 
 /// Whether the machine's thread sleeps in the kernel.
 pub(crate) fn is_asleep(machine: &Machine) -> bool {
-    machine.fibers().kernel_thread().is_some_and(thread_status::is_asleep)
+    machine.kernel_thread().is_some_and(thread_status::is_asleep)
 }
 
 /// Sends the signal to the machine, unless its thread sleeps in the kernel.
@@ -361,6 +361,7 @@ unsafe fn preempt_at(seat: &Seat, context: *mut libc::ucontext_t) {
         },
         Err(refusal) => {
             counters.refuse(refusal);
+            seat.machine().note_refusal(refusal);
             seat.trace_refusal(refusal as usize);
         }
     }

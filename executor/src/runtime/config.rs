@@ -115,7 +115,8 @@ impl Config {
         self.preempt_on_wake.then_some(GRACE)
     }
 
-    fn sends_signals(&self) -> bool {
+    /// Whether polls are suspended by signals, where the platform can.
+    pub(crate) fn sends_signals(&self) -> bool {
         self.flavor == Flavor::MultiThread && self.forced_preemption && self.max_detached > 0
     }
 

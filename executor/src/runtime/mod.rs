@@ -8,6 +8,7 @@ mod handle;
 mod id;
 #[doc(hidden)]
 pub mod seeds;
+mod world;
 
 pub use crate::cpus::{CpuLimits, CpuQuota, CpuThrottling, Rounding};
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
@@ -26,6 +27,7 @@ pub(crate) use config::{Config, Flavor, SeedSettings};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;
 pub use preempt_fiber::Backend;
+pub use world::{Obstacle, StopTheWorldError, UnstoppedTask, World};
 
 use crate::blocking;
 use crate::context::{self, BlockedBy};

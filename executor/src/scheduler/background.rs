@@ -248,6 +248,15 @@ impl Background {
     pub(super) fn detached(&self) -> usize {
         self.detached.len()
     }
+
+    /// As [`detached`](Self::detached), with those that are on their way into the queue.
+    pub(super) fn suspended(&self) -> usize {
+        self.places_taken.load(Relaxed).min(self.most_detached)
+    }
+
+    pub(super) fn yielded(&self) -> usize {
+        self.yielded.len()
+    }
 }
 
 /// Lowers a count, unless it is zero. Machines that do so at the same time may miss a step; a round

@@ -113,7 +113,10 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
 /// Ends the poll's slice. From then on the processor belongs to the loop that starts on the spare
 /// fiber; if the monitor has taken it, that loop begins by waiting for another.
 fn prepare(seat: &Seat, stopped_by: StoppedBy) -> Option<Departure> {
-    if !seat.poll_is_to_leave() || observe::is_spared(seat, stopped_by) {
+    if !seat.poll_is_to_leave() {
+        return None;
+    }
+    if !seat.scheduler().is_stopping() && observe::is_spared(seat, stopped_by) {
         return None;
     }
     // Only a fiber can be left; a machine that found none when it began runs without.
@@ -153,7 +156,7 @@ pub(crate) fn on_checkpoint() {
         let Some((processor, slice)) = seat.held_in_poll() else { return };
         if processor.watch.is_requested(slice) {
             let counters = &seat.scheduler().counters;
-            counters.hand_offs_at_checkpoint.fetch_add(seat.hand_off().into(), Relaxed);
+            counters.hand_offs_at_checkpoint.fetch_add(seat.lose_processor().into(), Relaxed);
         }
     });
 }

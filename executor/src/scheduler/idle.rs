@@ -157,6 +157,12 @@ impl Idle {
         self.state.fetch_add(AWAKE, SeqCst);
     }
 
+    /// Whether the processor sleeps. If so, its machine takes the sleepers' lock before it polls again, and
+    /// then sees what the caller has written.
+    pub(crate) fn is_asleep(&self, processor: usize) -> bool {
+        self.sleepers.lock().contains(&processor)
+    }
+
     /// How many processors sleep, and how many search.
     #[cfg(not(loom))]
     pub(crate) fn numbers(&self) -> (usize, usize) {

@@ -11,16 +11,19 @@
 //! many as there were polls without a processor at one time, plus one for each processor.
 
 use super::Scheduler;
+use super::barrier::Ticket;
 use super::os_thread;
 use super::parker::Parker;
 use super::seat::Seat;
 use super::worker;
 use crate::observe::Place;
-use crate::preempt;
+use crate::preempt::{self, REFUSALS, Refusal};
 use crate::sync::{Condvar, Mutex};
 use preempt_fiber::Spare;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst,
+};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -30,10 +33,17 @@ pub(crate) struct Machine {
     parker: Parker,
     /// What switches the thread between fibers. Its token is this machine's address.
     fibers: preempt_fiber::Machine,
-    /// The monitor has taken its processor in the middle of a poll that still runs.
+    /// The monitor has taken its processor in the middle of a poll that still runs, or is about to.
     orphaned: AtomicBool,
+    /// The poll itself has given it away, and goes on; and not in code that blocks with leave to.
+    gave_processor_away: AtomicBool,
     /// A signal was sent to the machine and has not been handled.
     signal_expected: AtomicBool,
+    /// For the barrier, where it stands without a processor, or stops the world.
+    ticket: Ticket,
+    /// Why the last signal did not suspend what it runs: one more than the number of the refusal; zero:
+    /// none was refused.
+    refused: AtomicU8,
     /// When the last signal was sent.
     last_signal: Mutex<Option<Instant>>,
     /// The signals that its thread blocks when a poll begins.
@@ -69,7 +79,10 @@ impl Machine {
             parker: Parker::new(),
             fibers: preempt_fiber::Machine::new(this.as_ptr().expose_provenance()),
             orphaned: AtomicBool::new(false),
+            gave_processor_away: AtomicBool::new(false),
             signal_expected: AtomicBool::new(false),
+            ticket: Ticket::new(),
+            refused: AtomicU8::new(0),
             last_signal: Mutex::new(None),
             signal_mask: AtomicU64::new(0),
             place: Place::default(),
@@ -100,7 +113,7 @@ impl Machine {
         &self.fibers
     }
 
-    /// A signal is about to be sent. Called by the monitor.
+    /// A signal is about to be sent. Called by the monitor, and by whoever stops the world.
     #[must_use]
     pub(crate) fn expect_signal(&self) -> Expected {
         /// A signal that came in the middle of a switch is not taken note of; it is sent again.
@@ -120,13 +133,52 @@ impl Machine {
         self.signal_expected.swap(false, SeqCst)
     }
 
-    /// Whether it runs a poll whose processor the monitor has taken.
-    pub(crate) fn is_orphaned(&self) -> bool {
-        self.orphaned.load(SeqCst)
+    /// Whether a signal was sent that has not been handled; that stays so.
+    pub(crate) fn expects_signal(&self) -> bool {
+        self.signal_expected.load(SeqCst)
     }
 
+    /// A signal did not suspend what it runs. Signal-safe.
+    pub(crate) fn note_refusal(&self, refusal: Refusal) {
+        self.refused.store(refusal as u8 + 1, Relaxed);
+    }
+
+    pub(crate) fn forget_refusal(&self) {
+        self.refused.store(0, Relaxed);
+    }
+
+    /// Why the last signal did not, since that was forgotten.
+    pub(crate) fn last_refusal(&self) -> Option<Refusal> {
+        let number = usize::from(self.refused.load(Relaxed)).checked_sub(1)?;
+        REFUSALS.get(number).copied()
+    }
+
+    /// What it shows while it stands at the barrier without a processor, or stops the world.
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// Whether it runs a poll that has lost its processor: to the monitor, at a checkpoint, or before it
+    /// came back from `block_in_place`.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.orphaned.load(SeqCst) || self.gave_processor_away.load(SeqCst)
+    }
+
+    /// The monitor is about to take its processor; or could not.
     pub(crate) fn set_orphaned(&self, orphaned: bool) {
         self.orphaned.store(orphaned, SeqCst);
+    }
+
+    /// As [`set_orphaned`](Self::set_orphaned), for the poll itself: the monitor may be trying at the same
+    /// time, and fail.
+    pub(super) fn set_gave_processor_away(&self, gave: bool) {
+        self.gave_processor_away.store(gave, SeqCst);
+    }
+
+    /// The poll is over.
+    pub(super) fn end_orphaned(&self) {
+        self.set_orphaned(false);
+        self.set_gave_processor_away(false);
     }
 
     pub(crate) fn signal_mask(&self) -> u64 {

@@ -15,6 +15,7 @@
 mod anticipation;
 mod attention;
 mod background;
+mod barrier;
 mod cancelling;
 mod detach;
 pub(crate) mod idle;
@@ -28,6 +29,7 @@ mod seat;
 pub(crate) mod seeded;
 mod waking;
 pub(crate) mod worker;
+mod world;
 
 pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
@@ -51,6 +53,7 @@ use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
 use attention::{Attention, CLOSED, SEEDED};
 use background::Background;
+use barrier::Barrier;
 use cancelling::Cancelling;
 use detach::Detached;
 use idle::Idle;
@@ -68,7 +71,10 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How soon the monitor looks again while the world is stopped.
+const LONGEST_LOOK_AWAY: Duration = Duration::from_millis(1);
 
 /// The right to run tasks, and what belongs to it.
 pub(crate) struct Processor {
@@ -175,6 +181,7 @@ pub(crate) struct Scheduler {
     /// `Some`: a seed decides what runs next.
     pub(crate) seeded: Option<Seeded>,
     attention: Attention,
+    barrier: Barrier,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
     /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
@@ -218,6 +225,7 @@ impl Scheduler {
             waits: Waits::new(),
             seeded: config.seeded.map(Seeded::new),
             attention: Attention::default(),
+            barrier: Barrier::new(most),
             fibers: Mutex::new(None),
             orphans: Mutex::default(),
             cancelling: Cancelling::new(most),
@@ -615,12 +623,22 @@ impl Scheduler {
         self.injector.pushes()
     }
 
-    /// How many tasks are queued.
+    /// How many tasks are queued, detached polls included.
     pub(crate) fn queued(&self) -> usize {
+        self.queued_tasks() + self.background.detached()
+    }
+
+    /// How many tasks are queued for a poll to begin.
+    pub(crate) fn queued_tasks(&self) -> usize {
         let local: usize =
             self.used_processors().iter().map(|processor| processor.queue.len()).sum();
         let drawn_from = self.seeded.as_ref().map_or(0, Seeded::ready);
-        local + self.injector.len() + self.background.len() + drawn_from
+        local + self.injector.len() + self.background.yielded() + drawn_from
+    }
+
+    /// How many polls are suspended, with those that are on their way into the queue.
+    pub(crate) fn suspended_polls(&self) -> usize {
+        self.background.suspended()
     }
 }
 

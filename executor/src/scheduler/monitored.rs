@@ -1,6 +1,6 @@
 //! What the monitor sees of the scheduler, and what it may do to it.
 
-use super::{Processor, Scheduler};
+use super::{LONGEST_LOOK_AWAY, Processor, Scheduler};
 use crate::observe;
 use crate::preempt;
 use preempt_sysmon::policy::{Preemption, Waiting};
@@ -56,7 +56,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn is_idle(&self) -> bool {
-        self.idle.all_sleep() && !self.cancelling.has_deadline_adrift()
+        self.idle.all_sleep() && !self.cancelling.has_deadline_adrift() && !self.is_stopping()
     }
 
     fn waiting(&self) -> Waiting {
@@ -66,7 +66,11 @@ impl preempt_sysmon::Scheduler for Scheduler {
     }
 
     fn is_wanted(&self, processor: usize) -> bool {
-        self.is_surplus(processor)
+        self.is_surplus(processor) || self.is_unstopped(processor)
+    }
+
+    fn longest_look_away(&self) -> Option<Duration> {
+        self.is_stopping().then_some(LONGEST_LOOK_AWAY)
     }
 
     fn fire_timers(&self) {
@@ -149,6 +153,9 @@ impl preempt_sysmon::Scheduler for Scheduler {
         self.empty_retired();
         self.interrupt_orphans();
         self.have_deadlines_looked_at();
+        if self.is_stopping() {
+            self.stop_orphans();
+        }
         self.top_up_fibers();
         self.stalls.iter().for_each(|stalls| stalls.tend(self));
         self.follower.tend(self);

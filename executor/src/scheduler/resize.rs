@@ -169,7 +169,7 @@ impl Scheduler {
     fn note_retired(&self) {
         let surplus = &self.used_processors()[self.active_processors()..];
         if surplus.iter().all(Processor::is_retired) {
-            self.attention.done_with(RESIZING);
+            self.attention.dismiss(RESIZING);
         }
     }
 

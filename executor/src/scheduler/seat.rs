@@ -209,7 +209,7 @@ impl Seat {
         if !kept {
             // Another machine has it: its holder is none of this machine's business.
             self.processor.store(NONE, Relaxed);
-            self.machine.set_orphaned(false);
+            self.machine.end_orphaned();
             self.scheduler.forget_adrift(index, &self.machine);
         }
     }
@@ -287,6 +287,39 @@ impl Seat {
     /// Whether it was looking for work when it was left; then it is no more.
     pub(crate) fn was_searching(&self) -> bool {
         self.searching.take()
+    }
+
+    /// Gives the processor of the running poll to another machine, and the poll goes on.
+    pub(super) fn lose_processor(&self) -> bool {
+        // Before the processor goes, as in the monitor's hand-off.
+        self.machine.place().lose();
+        self.machine.set_gave_processor_away(true);
+        let handed_off = self.hand_off();
+        if !handed_off {
+            self.machine.set_gave_processor_away(false);
+        }
+        handed_off
+    }
+
+    /// Gives the processor of the running poll away for code that has leave to block.
+    pub(crate) fn go_off(&self) {
+        self.hand_off();
+        self.machine.set_gave_processor_away(false);
+    }
+
+    /// The running poll goes on after code that had leave to block: without its processor, if that was
+    /// given away for it, and not before the world goes on.
+    pub(crate) fn come_back(&self) {
+        if self.slice().is_none() || self.held().is_some() {
+            return;
+        }
+        // Also if it is an orphan: the monitor may be about to find that it is late.
+        self.machine.place().lose();
+        // Before the bit is read: pairs with the stopper, which reads this after it has set the bit.
+        self.machine.set_gave_processor_away(true);
+        if self.scheduler.is_stopping() {
+            self.scheduler.wait_at_barrier(&self.machine);
+        }
     }
 
     /// Gives the processor of the running poll to another machine, on the poll's own wish.

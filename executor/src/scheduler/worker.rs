@@ -187,6 +187,9 @@ fn wait_for_processor(seat: &Seat) -> Step {
     }
     // The runtime shuts down. A poll that was detached from this machine must not be left behind:
     // there may be no other machine any more. It goes on without a processor.
+    if seat.scheduler().is_stopping() {
+        seat.scheduler().wait_at_barrier(seat.machine());
+    }
     match seat.scheduler().background.pop_last_detached() {
         Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
@@ -197,6 +200,9 @@ fn wait_for_processor(seat: &Seat) -> Step {
 #[cold]
 fn attend(seat: &Seat, processor: &Processor) -> Option<Step> {
     let scheduler = seat.scheduler();
+    if scheduler.is_stopping() {
+        scheduler.stand_at_barrier(seat, processor);
+    }
     if scheduler.is_closed() {
         return Some(shut_down_step(seat, processor));
     }
@@ -221,6 +227,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 /// Begins the slice of a detached poll; the caller's fiber is left for the poll's.
 pub(super) fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
     processor.set_holder(detached.visible, seat.machine());
+    seat.machine().place().depart();
     processor.watch.restrict_next_poll(detached.preemption);
     seat.begin_background_slice(processor, detached.stopped_by);
     Step::Resume(detached.suspended)
@@ -229,7 +236,7 @@ pub(super) fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> 
 /// One round of the loop on a thread that is in `block_on`, see `CurrentThread`.
 pub(crate) fn step_in_block_on(seat: &Seat) {
     let Some(processor) = seat.held() else { return };
-    if seat.scheduler().is_closed() {
+    if seat.scheduler().attention.is_wanted() && attend_in_block_on(seat, processor) {
         return;
     }
     match next(seat, processor) {
@@ -242,6 +249,15 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
         Some(Work::Resume(_)) => unreachable!("nothing is detached on a current-thread runtime"),
         None => seat.park(processor),
     }
+}
+
+/// As [`attend`]; whether nothing is begun any more.
+#[cold]
+fn attend_in_block_on(seat: &Seat, processor: &Processor) -> bool {
+    if seat.scheduler().is_stopping() {
+        seat.scheduler().stand_at_barrier(seat, processor);
+    }
+    seat.scheduler().is_closed()
 }
 
 /// Ends a poll, also one that unwinds: the future of `block_on` may panic.
@@ -269,6 +285,9 @@ pub(crate) fn poll_main<F: Future>(
     let poll = || coop::with_budget(|| future.poll(cx));
     match seat.held() {
         Some(processor) => {
+            if seat.scheduler().attention.is_wanted() {
+                attend_in_block_on(seat, processor);
+            }
             seat.observe_begin(processor, Subject::default);
             poll_in_block_on(seat, processor, poll)
         }
@@ -308,7 +327,7 @@ fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
     }
     seat.lane.forget_time();
     let until = Instant::now() + ANTICIPATION;
-    while Instant::now() < until {
+    while Instant::now() < until && !seat.scheduler().attention.is_wanted() {
         seat.fire_timers();
         seat.poll_netpoll();
         let injected = || next_injected(seat, processor);

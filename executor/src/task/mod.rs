@@ -148,6 +148,11 @@ impl Task {
         self.header().id
     }
 
+    /// How far its polls may be preempted.
+    pub(crate) fn preemption(&self) -> Preemption {
+        self.header().state.preemption()
+    }
+
     /// What it is at.
     pub(crate) fn phase(&self) -> Phase {
         self.header().state.phase()

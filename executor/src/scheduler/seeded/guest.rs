@@ -45,6 +45,11 @@ fn itself() -> Option<Itself> {
     GUEST.try_with(|guest| guest.borrow().clone()).ok().flatten()
 }
 
+/// Whether this thread is a guest of the runtime.
+pub(super) fn is_of(scheduler: &Scheduler) -> bool {
+    itself().is_some_and(|guest| std::ptr::eq(&*guest.scheduler, scheduler))
+}
+
 /// Calls `f` with the runtime that this thread is a guest of.
 pub(super) fn with_host<R>(f: impl FnOnce(&Seeded) -> R) -> Option<R> {
     itself().map(|guest| f(guest.seeded()))

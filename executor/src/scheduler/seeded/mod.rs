@@ -359,6 +359,11 @@ fn decide_here(seat: &Seat) -> Option<bool> {
     Some(gives_way)
 }
 
+/// Whether the runtime is a seeded one and this thread has the turn, so that nothing else runs on it.
+pub(super) fn has_turn(scheduler: &Scheduler) -> bool {
+    scheduler.seeded.is_some() && (context::is_on_seat_of(scheduler) || guest::is_of(scheduler))
+}
+
 /// Whether some runtime of the process is or was a seeded one.
 pub(crate) fn is_anywhere() -> bool {
     ANY_SEEDED.load(Relaxed)
