@@ -24,6 +24,7 @@ pub(crate) mod os_thread;
 pub(crate) mod parker;
 mod queue;
 mod seat;
+mod unstopped;
 mod waking;
 pub(crate) mod worker;
 mod world;
