@@ -108,7 +108,7 @@ impl<'a> World<'a> {
     /// them.
     #[must_use]
     pub fn processors(&self) -> usize {
-        self.scheduler.processors.len()
+        self.scheduler.active_processors()
     }
 
     /// How many polls are suspended in the middle, for this stop or from before.

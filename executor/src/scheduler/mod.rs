@@ -27,6 +27,7 @@ mod queue;
 mod resize;
 mod seat;
 pub(crate) mod seeded;
+mod unstopped;
 mod waking;
 pub(crate) mod worker;
 mod world;

@@ -37,11 +37,11 @@ use super::machine::Machine;
 use super::seat::Seat;
 use super::{Processor, Scheduler, seeded};
 use crate::context;
-use crate::observe::{Who, is_asleep, is_in_section, task_on};
+use crate::observe::{is_asleep, is_in_section};
 use crate::preempt;
-use crate::runtime::{Obstacle, StopTheWorldError, UnstoppedTask, World};
+use crate::runtime::{StopTheWorldError, World};
 use crate::sync::Critical;
-use crate::task::{Preemption, Task};
+use crate::task::Preemption;
 use preempt_sysmon::Slice;
 use std::hint;
 use std::sync::Arc;
@@ -57,10 +57,10 @@ const LONGEST_PAUSE: Duration = Duration::from_micros(320);
 const LONG_NAP: Duration = Duration::from_millis(5);
 
 /// The thread that stops the world.
-struct Stopper<'a> {
-    scheduler: &'a Scheduler,
+pub(super) struct Stopper<'a> {
+    pub(super) scheduler: &'a Scheduler,
     /// Of the stop.
-    number: u64,
+    pub(super) number: u64,
     /// By processor.
     pursuits: Box<[Pursuit]>,
     naps: Vec<Nap>,
@@ -189,7 +189,7 @@ impl Scheduler {
     }
 
     /// Whether there is a positive answer for the processor.
-    fn stands_still(&self, processor: usize) -> bool {
+    pub(super) fn stands_still(&self, processor: usize) -> bool {
         let watch = &self.processors[processor].watch;
         let is_in = |poll| Slice::from_bits(poll).is_some_and(|slice| watch.is_in(slice));
         self.processors[processor].is_retired()
@@ -199,7 +199,7 @@ impl Scheduler {
 
     /// The machines that run a poll without a processor and do not stand at the barrier in the stop of that
     /// number.
-    fn running_orphans(&self, stop: u64) -> impl Iterator<Item = Arc<Machine>> {
+    pub(super) fn running_orphans(&self, stop: u64) -> impl Iterator<Item = Arc<Machine>> {
         let is_one =
             move |machine: &Arc<Machine>| machine.is_orphaned() && !machine.ticket().is_for(stop);
         self.machines.all().into_iter().filter(is_one)
@@ -390,50 +390,6 @@ impl<'a> Stopper<'a> {
         let until = deadline.map_or(until, |deadline| until.min(deadline));
         self.seen = self.scheduler.barrier.listen(self.seen, Some(until));
     }
-
-    /// What has not come to a stop, and why.
-    fn unstopped(&self) -> Vec<UnstoppedTask> {
-        let mut tasks = Vec::new();
-        for processor in self.scheduler.used_processors() {
-            if self.scheduler.stands_still(processor.index) {
-                continue;
-            }
-            let slice = processor.watch.observe();
-            let machine = slice.and_then(|slice| processor.machine_in(slice));
-            let (Some(slice), Some(machine)) = (slice, machine) else {
-                tasks.push(UnstoppedTask::new(None, Obstacle::BetweenPolls));
-                continue;
-            };
-            if is_asleep(&machine) {
-                continue;
-            }
-            let task = task_on(self.scheduler, &machine).filter(|_| processor.watch.is_in(slice));
-            let allowed = processor.watch.preemption(slice);
-            tasks.push(self.unstopped_task(task, allowed, &machine));
-        }
-        for machine in
-            self.scheduler.running_orphans(self.number).filter(|machine| !is_asleep(machine))
-        {
-            let task = task_on(self.scheduler, &machine);
-            let allowed = task.as_ref().map(Task::preemption).unwrap_or_default();
-            tasks.push(self.unstopped_task(task, allowed, &machine));
-        }
-        tasks
-    }
-
-    fn unstopped_task(
-        &self,
-        task: Option<Task>,
-        allowed: Preemption,
-        machine: &Machine,
-    ) -> UnstoppedTask {
-        let obstacle = match allowed {
-            Preemption::Never => Obstacle::Never,
-            Preemption::Forced => self.scheduler.obstacle_to_signals(machine),
-            _ => Obstacle::NoCheckpoint,
-        };
-        UnstoppedTask::new(task.map(|task| Who::of(task.header())), obstacle)
-    }
 }
 
 impl Scheduler {
@@ -449,25 +405,5 @@ impl Scheduler {
         processor.watch.preemption(slice) == Preemption::Forced
             && self.config.sends_signals()
             && self.fibers().is_some()
-    }
-
-    /// Why signals do not stop what the machine runs.
-    fn obstacle_to_signals(&self, machine: &Machine) -> Obstacle {
-        if !self.config.sends_signals() || self.fibers().is_none() {
-            Obstacle::NoSignals
-        } else if !self.background.has_place() {
-            Obstacle::TooManyDetached
-        } else if machine.expects_signal() {
-            Obstacle::SignalPending
-        } else {
-            match machine.last_refusal() {
-                Some(preempt::Refusal::NoPreempt) => Obstacle::Section,
-                Some(preempt::Refusal::NoSpare) => Obstacle::NoFiber,
-                Some(preempt::Refusal::Text) => Obstacle::SystemCode,
-                Some(preempt::Refusal::Masked) => Obstacle::MaskedSignals,
-                Some(preempt::Refusal::Stack) => Obstacle::Stack,
-                Some(preempt::Refusal::Stale) | None => Obstacle::Unknown,
-            }
-        }
     }
 }
