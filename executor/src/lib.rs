@@ -65,6 +65,8 @@ pub mod trace;
 mod scheduler {
     pub(crate) mod idle;
     pub(crate) mod parker;
+    #[path = "seeded/turns.rs"]
+    mod turns;
 }
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]
