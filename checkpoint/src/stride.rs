@@ -134,6 +134,7 @@ fn ticks() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "std")]
     use crate::runtime;
 
     #[test]
@@ -156,6 +157,7 @@ mod tests {
         assert_eq!(stride.get(), 1024);
     }
 
+    #[cfg(feature = "std")]
     #[test]
     fn where_checks_are_decisions_strips_do_not_depend_on_time() {
         let stride = Stride::new(16, 1024);

@@ -77,6 +77,8 @@ mod scheduler {
     pub(crate) mod barrier;
     pub(crate) mod idle;
     pub(crate) mod parker;
+    #[path = "seeded/turns.rs"]
+    mod turns;
 }
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]

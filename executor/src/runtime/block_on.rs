@@ -65,7 +65,7 @@ impl Sleeper {
     }
 
     /// Whether [`take_wake`](Self::take_wake) would find a wake-up.
-    pub(crate) fn is_woken(&self) -> bool {
+    pub(crate) fn has_wake(&self) -> bool {
         self.woken.load(SeqCst)
     }
 

@@ -132,7 +132,7 @@ impl Stay {
         match turn {
             Turn::Given => {}
             Turn::Free => {
-                while !self.sleeper.is_woken() {
+                while !self.sleeper.has_wake() {
                     self.sleeper.parker.park();
                 }
             }

@@ -49,7 +49,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use turns::{GuestId, Turns};
+use turns::{GuestId, Turns, Woken};
 
 /// The environment variable that has each decision printed.
 const TRACE_VARIABLE: &str = "PREEMPT_SEED_TRACE";
@@ -70,7 +70,13 @@ pub(crate) struct Seeded {
     preempt_probability: f64,
     is_traced: bool,
     draws: Mutex<Draws>,
-    turns: Turns,
+    turns: Turns<Sleeper>,
+}
+
+impl Woken for Sleeper {
+    fn is_woken(&self) -> bool {
+        self.has_wake()
+    }
 }
 
 /// What is drawn from, and by.

@@ -18,8 +18,9 @@
 //! # A guest that is woken is drawn
 //! Its waker sets `woken` and then unparks the processor; the machine looks at `woken` before it sleeps on
 //! the processor's parker, which keeps an unpark.
+//!
+//! Models: `loom_*` at the end of this file.
 
-use crate::runtime::Sleeper;
 use crate::sync::{Condvar, Mutex};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,15 +41,21 @@ pub(super) enum Role {
     Job,
 }
 
-pub(super) struct Turns {
-    state: Mutex<State>,
+/// Whoever is woken for a guest.
+pub(super) trait Woken {
+    /// Whether it was, since the guest last looked.
+    fn is_woken(&self) -> bool;
+}
+
+pub(super) struct Turns<W> {
+    state: Mutex<State<W>>,
     changed: Condvar,
 }
 
-struct State {
+struct State<W> {
     holder: Holder,
     /// In the order in which they came.
-    guests: Vec<Guest>,
+    guests: Vec<Guest<W>>,
     next_id: u64,
     /// The guest that a thread of the blocking pool is to be.
     beginning: Option<GuestId>,
@@ -65,10 +72,10 @@ enum Holder {
     Guest(GuestId),
 }
 
-struct Guest {
+struct Guest<W> {
     id: GuestId,
     role: Role,
-    sleeper: Arc<Sleeper>,
+    sleeper: Arc<W>,
     /// It need not be woken: it has just come, or it was preempted at a checkpoint.
     is_ready: bool,
     /// Nobody will ever wake it: what to say about that.
@@ -85,7 +92,7 @@ pub(super) enum Turn {
     Deadlock(Arc<str>),
 }
 
-impl Turns {
+impl<W: Woken> Turns<W> {
     pub(super) fn new() -> Self {
         Turns {
             state: Mutex::new(State {
@@ -153,7 +160,7 @@ impl Turns {
     /// As [`give`](Self::give), to a guest that `begin` has a thread become. Its error: there is none.
     pub(super) fn give_to_new<E>(
         &self,
-        sleeper: Arc<Sleeper>,
+        sleeper: Arc<W>,
         begin: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
         let guest = self.arrive(Role::Job, sleeper);
@@ -173,7 +180,7 @@ impl Turns {
     }
 
     /// A thread comes, and can go on when it gets the turn.
-    pub(super) fn arrive(&self, role: Role, sleeper: Arc<Sleeper>) -> GuestId {
+    pub(super) fn arrive(&self, role: Role, sleeper: Arc<W>) -> GuestId {
         let mut state = self.state.lock();
         let id = GuestId(state.next_id);
         state.next_id += 1;
@@ -183,7 +190,7 @@ impl Turns {
     }
 
     /// Who is woken for the guest from now on. Returns who was until now.
-    pub(super) fn exchange_sleeper(&self, id: GuestId, sleeper: Arc<Sleeper>) -> Arc<Sleeper> {
+    pub(super) fn exchange_sleeper(&self, id: GuestId, sleeper: Arc<W>) -> Arc<W> {
         let mut state = self.state.lock();
         match state.guests.iter_mut().find(|guest| guest.id == id) {
             Some(guest) => std::mem::replace(&mut guest.sleeper, sleeper),
@@ -259,7 +266,7 @@ impl Turns {
     }
 }
 
-impl State {
+impl<W> State<W> {
     fn give_back(&mut self, id: GuestId) {
         if self.holder == Holder::Guest(id) {
             self.holder = Holder::Machine;
@@ -271,8 +278,127 @@ impl State {
     }
 }
 
-impl Guest {
+impl<W: Woken> Guest<W> {
     fn can_go_on(&self) -> bool {
         self.is_ready || self.deadlock.is_some() || self.sleeper.is_woken()
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use super::*;
+    use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use loom::thread;
+
+    /// Never woken: its guest is ready, or it is not.
+    struct Nobody;
+
+    impl Woken for Nobody {
+        fn is_woken(&self) -> bool {
+            false
+        }
+    }
+
+    struct World {
+        turns: Turns<Nobody>,
+        /// Somebody runs.
+        is_taken: AtomicBool,
+    }
+
+    impl World {
+        fn run(&self) {
+            // Relaxed: whoever comes next must see it because of the turn alone.
+            assert!(!self.is_taken.load(Relaxed), "two run at a time");
+            self.is_taken.store(true, Relaxed);
+            thread::yield_now();
+            self.is_taken.store(false, Relaxed);
+        }
+
+        fn machine(&self) {
+            while self.turns.wait_for_block_on() {
+                self.run();
+                self.turns.ready().into_iter().for_each(|guest| self.turns.give(guest));
+            }
+        }
+
+        fn guest(&self, turns: usize) {
+            let id = self.turns.arrive(Role::BlockOn, Arc::new(Nobody));
+            for left in (0..turns).rev() {
+                assert!(matches!(self.turns.wait(id, |_| {}), Turn::Given));
+                self.run();
+                if left > 0 {
+                    self.turns.pass_on(id, true);
+                }
+            }
+            self.turns.leave(id);
+        }
+    }
+
+    fn world() -> loom::sync::Arc<World> {
+        loom::sync::Arc::new(World { turns: Turns::new(), is_taken: AtomicBool::new(false) })
+    }
+
+    /// For three threads: without a bound they take many minutes.
+    fn bounded() -> loom::model::Builder {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model
+    }
+
+    #[test]
+    fn loom_one_runs_at_a_time() {
+        loom::model(|| {
+            let world = world();
+            let machine = thread::spawn({
+                let world = world.clone();
+                move || world.machine()
+            });
+            world.guest(2);
+            world.turns.free();
+            machine.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_two_guests_have_their_turns() {
+        bounded().check(|| {
+            let world = world();
+            let others = [0, 1].map(|other| {
+                let world = world.clone();
+                thread::spawn(move || if other == 0 { world.machine() } else { world.guest(1) })
+            });
+            world.guest(1);
+            let [machine, guest] = others;
+            guest.join().unwrap();
+            world.turns.free();
+            machine.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_shutdown_ends_every_wait() {
+        bounded().check(|| {
+            let world = world();
+            let machine = thread::spawn({
+                let world = world.clone();
+                move || {
+                    if world.turns.wait_for_block_on() {
+                        world.turns.ready().into_iter().for_each(|guest| world.turns.give(guest));
+                    }
+                }
+            });
+            let closes = thread::spawn({
+                let world = world.clone();
+                move || world.turns.free()
+            });
+            let id = world.turns.arrive(Role::BlockOn, Arc::new(Nobody));
+            let first = world.turns.wait(id, |_| {});
+            assert!(matches!(first, Turn::Given | Turn::Free));
+            world.turns.pass_on(id, false);
+            assert!(matches!(world.turns.wait(id, |_| {}), Turn::Free));
+            world.turns.leave(id);
+            closes.join().unwrap();
+            machine.join().unwrap();
+        });
     }
 }
