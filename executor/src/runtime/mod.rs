@@ -10,13 +10,16 @@ mod id;
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
 pub use crate::metrics::MetricsPublisher;
-pub use crate::metrics::{Histogram, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
+pub use crate::metrics::{
+    Histogram, PriorityMetrics, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics,
+};
 pub use crate::observe::{
     DumpedTask, Frame, Origin, Outcome, Profile, ProfileKind, ProfileSample, Stall, TaskDump,
     TaskState,
 };
 pub(crate) use block_on::{block_on, is_block_on_waker};
 pub use builder::Builder;
+pub(crate) use builder::check_time_slice;
 pub(crate) use config::{Config, Flavor};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;

@@ -10,10 +10,12 @@
 use super::detach::Detached;
 use super::queue::Injector;
 use super::worker::Work;
+use crate::runtime::Config;
 use crate::sync::Mutex;
 use crate::task::Runnable;
 use crossbeam_queue::ArrayQueue;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,7 @@ pub(super) struct Background {
     inspection: Mutex<()>,
     /// A fresh task was taken since the last turn began.
     fresh_ran: AtomicBool,
-    /// Polls in `detached`, and those that are on their way into it.
-    places_taken: AtomicUsize,
-    most_detached: usize,
+    places: Arc<Places>,
     /// How many of each kind are still to be served in this round.
     round: [AtomicUsize; 2],
     /// When the background last had its turn, in nanoseconds after `epoch`.
@@ -37,6 +37,20 @@ pub(super) struct Background {
     turn_interval: u64,
     turn_length: u64,
     epoch: Instant,
+}
+
+/// The places for detached polls, which the backgrounds of all classes share.
+pub(super) struct Places {
+    /// By polls in some `detached`, and those that are on their way into one.
+    taken: AtomicUsize,
+    most: usize,
+}
+
+impl Places {
+    /// `most`: how many polls can be detached at the same time.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Places { taken: AtomicUsize::new(0), most })
+    }
 }
 
 /// A machine's latest turn for the background.
@@ -47,17 +61,16 @@ pub(super) struct Turn {
 }
 
 impl Background {
-    /// `most_detached`: how many polls can be detached at the same time.
-    pub(super) fn new(time_slice: Duration, processors: usize, most_detached: usize) -> Self {
-        let interval = time_slice / u32::try_from(processors).unwrap_or(u32::MAX);
+    pub(super) fn new(config: &Config, places: &Arc<Places>) -> Self {
+        let time_slice = config.time_slice;
+        let interval = time_slice / u32::try_from(config.processors).unwrap_or(u32::MAX);
         Background {
             yielded: Injector::default(),
             // With `max_detached(0)` nothing ever is, but a queue has at least one place.
-            detached: ArrayQueue::new(most_detached.max(1)),
+            detached: ArrayQueue::new(places.most.max(1)),
             inspection: Mutex::default(),
             fresh_ran: AtomicBool::new(true),
-            places_taken: AtomicUsize::new(0),
-            most_detached,
+            places: places.clone(),
             round: Default::default(),
             last_turn: AtomicU64::new(0),
             turn_interval: nanos(interval),
@@ -82,15 +95,19 @@ impl Background {
         self.yielded.push(runnable);
     }
 
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
     /// Whether one more poll may be detached. Signal-safe.
     pub(super) fn has_place(&self) -> bool {
-        self.places_taken.load(Relaxed) < self.most_detached
+        self.places.taken.load(Relaxed) < self.places.most
     }
 
     /// Takes a place for a poll that is about to be detached. `false`: there is none.
     #[must_use]
     pub(super) fn take_place(&self) -> bool {
-        let taken = self.places_taken.fetch_add(1, Relaxed) < self.most_detached;
+        let taken = self.places.taken.fetch_add(1, Relaxed) < self.places.most;
         if !taken {
             self.give_place_back();
         }
@@ -99,7 +116,7 @@ impl Background {
 
     /// The poll was not detached after all.
     pub(super) fn give_place_back(&self) {
-        self.places_taken.fetch_sub(1, Relaxed);
+        self.places.taken.fetch_sub(1, Relaxed);
     }
 
     /// Into the place that was taken. Allocates nothing.

@@ -20,7 +20,7 @@ use super::worker::{self, SeatRef};
 use crate::context;
 use crate::observe;
 use crate::sync::Critical;
-use crate::task::Preemption;
+use crate::task::Terms;
 use crate::trace::Outcome;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
@@ -33,8 +33,8 @@ pub(super) struct Detached {
     pub(super) suspended: Suspended,
     /// The flag of its fiber, to be raised while it runs.
     pub(super) flag: checkpoint::Flag,
-    /// How far it may be preempted when it goes on.
-    pub(super) preemption: Preemption,
+    /// How it is treated when it goes on.
+    pub(super) terms: Terms,
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
     /// Where it is.
@@ -86,12 +86,12 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     let departure = context::with_seat(|seat| seat.and_then(|seat| prepare(seat, stopped_by)));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
-        let (flag, preemption) = (checkpoint::this_thread(), context::preemption());
+        let (flag, terms) = (checkpoint::this_thread(), context::terms());
         let note = observe::Paused::here();
         let at = PausedAt(NonNull::from(&note));
         let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            let detached = Detached { suspended, flag, preemption, stopped_by, at };
+            let detached = Detached { suspended, flag, terms, stopped_by, at };
             scheduler.push_detached(detached);
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);
