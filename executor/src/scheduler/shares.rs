@@ -75,6 +75,10 @@ pub(super) struct Rules {
 /// wait, and a class is not to wait for long because of that.
 const LIMIT_IN_SLICES: f64 = 4.0;
 
+/// And by how much time at least: on a busy machine the system lets the monitor wait for some
+/// milliseconds, however short the slices are.
+const LEAST_LIMIT: Duration = Duration::from_millis(40);
+
 /// The allowance in time slices of every processor: as a turn of the background, so that a class is kept
 /// waiting for about a millisecond at a time, and not for long once in a while.
 const ALLOWANCE_IN_SLICES: f64 = 0.1;
@@ -87,7 +91,7 @@ impl Rules {
             shares,
             processors,
             allowance: slice * ALLOWANCE_IN_SLICES,
-            limit: slice * LIMIT_IN_SLICES,
+            limit: (slice * LIMIT_IN_SLICES).max(LEAST_LIMIT.as_nanos() as f64 * processors),
         }
     }
 }
