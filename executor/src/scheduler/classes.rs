@@ -355,6 +355,9 @@ impl Scheduler {
                         self.wake_one();
                     }
                 }
+                // As for a normal one: the poll that has woken it is likely to end soon, or is seen soon
+                // enough if it is of no lower class.
+                Some(_) if !self.outranks_a_poll(class) => self.wake_one(),
                 _ => {
                     self.wake_one();
                     self.alert_monitor(class);
