@@ -223,8 +223,9 @@ impl Builder {
     }
 
     /// Whether a task that becomes ready while every processor has been in one poll for more than
-    /// 100 us has the longest of them asked to give way at once, instead of after its time slice.
-    /// The default is `true`.
+    /// 100 us has the longest of them asked to give way at once, instead of after its time slice; and
+    /// whether one of a higher [class](crate::task::Priority) than such a poll does so without the
+    /// 100 us. The default is `true`.
     pub fn preempt_on_wake(&mut self, on: bool) -> &mut Self {
         self.config.preempt_on_wake = on;
         self
