@@ -131,6 +131,23 @@ pub mod task {
     //! # Ok(())
     //! # }
     //! ```
+    //!
+    //! It also says which class the task is of (what goes first), and how long its polls may run:
+    //!
+    //! ```
+    //! use preempt::task::{Builder, Priority};
+    //! use std::time::Duration;
+    //!
+    //! # #[preempt::main(worker_threads = 1)]
+    //! # async fn main() -> std::io::Result<()> {
+    //! let report = Builder::new()
+    //!     .priority(Priority::Batch)
+    //!     .time_slice(Duration::from_millis(20))
+    //!     .spawn(async { (0..10).product::<u32>() })?;
+    //! assert_eq!(report.await?, 0);
+    //! # Ok(())
+    //! # }
+    //! ```
 
     pub use preempt_checkpoint::{is_cancelled, yield_now};
     pub use preempt_executor::task::*;

@@ -165,3 +165,22 @@ mod with_hyper {
         assert_eq!(server.finish(), "all requests are answered\n");
     }
 }
+
+#[test]
+fn priorities_shows_all_classes() {
+    let printed = output_of("priorities", &["--seconds", "0.5"]);
+    println!("{printed}");
+    for class in ["latency", "normal", "batch"] {
+        let rows = printed.lines().filter(|line| line.starts_with(&format!(" {class} ")));
+        assert_eq!(rows.count(), 2, "{printed}");
+    }
+    for (arguments, complaint) in [
+        (&["--seconds", "0"][..], "--seconds 0: a number above 0"),
+        (&["--cats"], "unknown: --cats"),
+    ] {
+        let program = examples_support::example("priorities");
+        let output = std::process::Command::new(program).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(complaint), "{arguments:?}: {said}");
+    }
+}

@@ -10,7 +10,7 @@
 //! | `DEADLINES` | the innermost deadline around the code that runs |
 //! | `DROPPING` | a task's future or output is being dropped |
 //! | `WOKEN` | that task has woken itself |
-//! | `PREEMPTION` | how far the poll may be preempted that runs here |
+//! | `TERMS` | how the poll is treated that runs here |
 //! | `SIGNAL_MASK` | the signals that the thread blocks when a poll begins, with the kernel backend |
 //! | `THREAD_END` | the duty to call the hook for a thread's end |
 
@@ -19,7 +19,7 @@ use crate::preempt;
 use crate::runtime::{Config, Handle};
 use crate::scheduler::{Machine, Processor, Scheduler, Seat, on_checkpoint, seeded};
 use crate::sync::Critical;
-use crate::task::{Id, Preemption, TaskHeader};
+use crate::task::{Id, Preemption, TaskHeader, Terms};
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::Backend;
 use std::cell::{Cell, RefCell};
@@ -35,7 +35,7 @@ thread_local! {
     static DEADLINES: AtomicPtr<Deadline> = const { AtomicPtr::new(ptr::null_mut()) };
     static DROPPING: Cell<bool> = const { Cell::new(false) };
     static WOKEN: Cell<bool> = const { Cell::new(false) };
-    static PREEMPTION: Cell<Preemption> = const { Cell::new(Preemption::Forced) };
+    static TERMS: Cell<Terms> = const { Cell::new(Terms::PLAIN) };
     static SIGNAL_MASK: Cell<u64> = const { Cell::new(0) };
     static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
 }
@@ -132,6 +132,7 @@ pub(crate) fn with_seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
 }
 
 /// Calls `f` with this thread's seat and processor, if it has one of this scheduler.
+#[inline(always)]
 pub(crate) fn with_held<R>(
     scheduler: &Scheduler,
     f: impl FnOnce(Option<(&Seat, &Processor)>) -> R,
@@ -362,14 +363,19 @@ pub(crate) fn is_in_task_of(scheduler: &Scheduler) -> bool {
     task().is_some() && with_seat(|seat| seat.is_some_and(is_own))
 }
 
-/// Notes how far the next poll of this fiber may be preempted. Not to be called in a poll.
-pub(crate) fn set_preemption(allowed: Preemption) {
-    PREEMPTION.set(allowed);
+/// Notes how the next poll of this fiber is treated. Not to be called in a poll.
+pub(crate) fn set_terms(terms: Terms) {
+    TERMS.set(terms);
+}
+
+/// How the poll is treated that runs on this fiber.
+pub(crate) fn terms() -> Terms {
+    TERMS.get()
 }
 
 /// How far the poll may be preempted that runs on this fiber. Signal-safe.
 pub(crate) fn preemption() -> Preemption {
-    PREEMPTION.get()
+    TERMS.get().preemption
 }
 
 /// A seed that differs from thread to thread, never zero.

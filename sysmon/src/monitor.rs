@@ -15,7 +15,7 @@
 //! The monitor holds no lock while it sleeps and allocates nothing in its loop.
 
 use crate::pace::Pace;
-use crate::policy::{self, Decision, Limits, Poll, Preemption, Waiting};
+use crate::policy::{self, Claims, Decision, Limits, Poll, Preemption, Priority, Waiting};
 use crate::watch::{Slice, Watch};
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;
@@ -54,6 +54,9 @@ pub trait Scheduler: Send + Sync + 'static {
     fn is_idle(&self) -> bool;
     /// Who waits for a processor. If some processor is free, wakes it and answers `Nobody`.
     fn waiting(&self) -> Waiting;
+    /// Which classes may claim a processor. Asked after [`waiting`](Self::waiting) said that somebody
+    /// waits.
+    fn claims(&self) -> Claims;
     /// Whether the scheduler itself wants the processor: whatever runs on it is to give way at once.
     fn is_wanted(&self, processor: usize) -> bool;
     /// How soon the monitor is to look again at the latest, even if nobody waits; `None`: as it likes.
@@ -322,43 +325,57 @@ impl<S: Scheduler> Watcher<S> {
 
     /// Looks at every processor once. Returns whether anything was done.
     fn look_at_processors(&mut self, now: Instant, waiting: Waiting) -> bool {
-        let victim = self.wake_up_victim(now);
+        let claims = match waiting {
+            Waiting::Fresh | Waiting::Background => self.scheduler.claims(),
+            _ => Claims::NORMAL,
+        };
+        let victim = self.wake_up_victim(now, &claims);
         let mut acted = false;
         let looked_at = self.scheduler.processors();
         for (index, tracked) in self.polls[..looked_at].iter_mut().enumerate() {
             let Some(poll) = &mut tracked.poll else { continue };
+            let watch = self.scheduler.watch(index);
             let grace = self.limits.grace.filter(|_| victim == Some(index));
-            let limits = Limits { grace, ..self.limits };
+            let priority = watch.priority(poll.slice);
+            let time_slice =
+                claims.time_slice(priority, watch.time_slice(poll.slice), &self.limits);
+            let limits = Limits { grace, time_slice, ..self.limits };
             let is_wanted = self.scheduler.is_wanted(index);
-            let waiting = if is_wanted { Waiting::Scheduler } else { waiting };
+            let behind = || claims.behind(priority, waiting);
+            let waiting = if is_wanted { Waiting::Scheduler } else { behind() };
             acted |= act(&*self.scheduler, index, poll, waiting, &limits, now);
         }
         acted
     }
 
-    /// The processor that gives way to a fresh task: the one in the longest poll that is not in a
-    /// promised turn and may be expected to, provided that each has been in its poll for longer
-    /// than the grace.
-    fn wake_up_victim(&self, now: Instant) -> Option<usize> {
+    /// The processor that gives way to a fresh task: one in a poll of a lower class, or else the one in
+    /// the longest poll that is not in a promised turn and may be expected to, provided that each has
+    /// been in its poll for longer than the grace.
+    fn wake_up_victim(&self, now: Instant, claims: &Claims) -> Option<usize> {
         let grace = self.limits.grace?;
-        let mut longest: Option<(usize, Instant)> = None;
+        let (mut lowest, mut longest) = (Longest::default(), Longest::default());
+        let mut is_one_young = false;
         for (index, tracked) in self.looked_at() {
             let poll = tracked.poll?;
-            let since = poll.first_seen;
-            let age = now.saturating_duration_since(since);
+            let age = now.saturating_duration_since(poll.first_seen);
             let watch = self.scheduler.watch(index);
-            if !watch.is_background(poll.slice) && age < grace {
-                return None;
-            }
-            let is_promised = watch.is_promised_turn(poll.slice) && age < self.limits.turn;
-            if is_promised || will_not_give_way(watch, &poll, now, grace) {
+            is_one_young |= !watch.is_background(poll.slice) && age < grace;
+            if will_not_give_way(watch, &poll, now, grace) {
                 continue;
             }
-            if longest.is_none_or(|(_, other)| since < other) {
-                longest = Some((index, since));
+            let priority = watch.priority(poll.slice);
+            match claims.behind(priority, Waiting::Fresh) {
+                Waiting::Higher => lowest.add(index, priority, poll.first_seen),
+                // A turn is promised to the preempted tasks of its own class.
+                Waiting::Fresh
+                    if !watch.is_promised_turn(poll.slice) || age >= self.limits.turn =>
+                {
+                    longest.add(index, Priority::default(), poll.first_seen);
+                }
+                _ => {}
             }
         }
-        longest.map(|(index, _)| index)
+        lowest.index().or_else(|| longest.index().filter(|_| !is_one_young))
     }
 
     fn pause(&mut self, now: Instant, waiting: Waiting) {
@@ -368,7 +385,7 @@ impl<S: Scheduler> Watcher<S> {
         let somebody_waits = waiting != Waiting::Nobody || is_unhurried;
         let is_idle = self.idle_looks > 0;
         let mut wait =
-            self.pace.next(somebody_waits, is_unattended, is_idle, self.limits.time_slice);
+            self.pace.next(somebody_waits, is_unattended, is_idle, self.shortest_time_slice());
         if waiting == Waiting::Fresh
             && !is_unhurried
             && let Some(grace) = self.limits.grace
@@ -397,6 +414,14 @@ impl<S: Scheduler> Watcher<S> {
         let timer = self.scheduler.next_timer().map(|due| due.max(now) + patience);
         let until = timer.map_or(now + wait, |timer| timer.min(now + wait));
         self.thread.parker.park_deadline(until);
+    }
+
+    /// Of the polls that are under way.
+    fn shortest_time_slice(&self) -> Duration {
+        let own = self.polls.iter().enumerate().filter_map(|(index, tracked)| {
+            self.scheduler.watch(index).time_slice(tracked.poll?.slice)
+        });
+        own.fold(self.limits.time_slice, Duration::min)
     }
 
     /// `false`: somebody else does.
@@ -447,6 +472,25 @@ impl<S: Scheduler> Watcher<S> {
         shared.asleep.store(false, SeqCst);
         self.idle_looks = 0;
         self.pace.quicken();
+    }
+}
+
+/// The poll of the lowest class, and of these the one that has run for longest.
+#[derive(Default)]
+struct Longest(Option<(usize, Priority, Instant)>);
+
+impl Longest {
+    fn add(&mut self, index: usize, priority: Priority, since: Instant) {
+        let goes_before = |&(_, other, other_since): &(usize, Priority, Instant)| {
+            (priority as usize, other_since) > (other as usize, since)
+        };
+        if self.0.as_ref().is_none_or(goes_before) {
+            self.0 = Some((index, priority, since));
+        }
+    }
+
+    fn index(self) -> Option<usize> {
+        self.0.map(|(index, ..)| index)
     }
 }
 
@@ -511,7 +555,7 @@ fn act<S: Scheduler>(
     match policy::decide(seen, waiting, limits) {
         Decision::Leave => false,
         Decision::Request
-            if waiting != Waiting::Scheduler
+            if !matches!(waiting, Waiting::Scheduler | Waiting::Higher)
                 && !seen.is_background
                 && seen.age < limits.time_slice =>
         {

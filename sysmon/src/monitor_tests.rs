@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex};
 struct Fake {
     watches: Vec<Watch>,
     waiting: Mutex<Waiting>,
+    claims: Mutex<Claims>,
     busy: AtomicBool,
     timer: Mutex<Option<Instant>>,
     timers_fired: AtomicUsize,
@@ -56,6 +57,9 @@ impl Scheduler for Fake {
     fn waiting(&self) -> Waiting {
         self.looks.fetch_add(1, SeqCst);
         *self.waiting.lock().unwrap()
+    }
+    fn claims(&self) -> Claims {
+        *self.claims.lock().unwrap()
     }
     fn is_wanted(&self, processor: usize) -> bool {
         self.wanted.load(SeqCst) == processor
@@ -127,6 +131,7 @@ fn with_monitor(processors: usize, limits: Limits, body: impl FnOnce(&Monitor, &
     let fake = Arc::new(Fake {
         watches: (0..processors).map(|_| Watch::new()).collect(),
         waiting: Mutex::new(Waiting::Nobody),
+        claims: Mutex::new(Claims::NORMAL),
         busy: AtomicBool::new(true),
         timer: Mutex::new(None),
         timers_fired: AtomicUsize::new(0),
@@ -429,5 +434,64 @@ fn a_poll_that_sleeps_is_not_taken_for_one_that_the_system_does_not_let_run() {
         let _slice = fake.watches[0].begin_poll();
         *fake.waiting.lock().unwrap() = Waiting::Fresh;
         eventually("request", || !fake.calls.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_higher_class_interrupts_the_lowest_poll_and_of_these_the_longest() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { time_slice: hour, grace: Some(hour), ..LIMITS };
+    with_monitor(4, limits, |_, fake| {
+        let begin = |index: usize, priority| {
+            fake.watches[index].rank_next_poll(priority);
+            let slice = fake.watches[index].begin_poll();
+            wait_for_looks(fake, 2);
+            slice
+        };
+        begin(0, Priority::Normal);
+        begin(1, Priority::Latency);
+        begin(2, Priority::Batch);
+        begin(3, Priority::Batch);
+        let claim = |fresh| {
+            *fake.claims.lock().unwrap() = Claims { fresh, entitled: [true; 3] };
+            *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        };
+        claim([false, false, true]);
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [], "all have a grace of an hour");
+        claim([true, false, false]);
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        wait_for_looks(fake, 20);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 2)]);
+    });
+}
+
+#[test]
+fn a_higher_class_that_has_had_its_share_waits_for_the_slice() {
+    let limits = Limits { time_slice: Duration::from_secs(3600), ..LIMITS };
+    with_monitor(1, limits, |_, fake| {
+        fake.watches[0].rank_next_poll(Priority::Batch);
+        let _slice = fake.watches[0].begin_poll();
+        let claims = |entitled| Claims { fresh: [true, false, false], entitled };
+        *fake.claims.lock().unwrap() = claims([false, true, true]);
+        *fake.waiting.lock().unwrap() = Waiting::Fresh;
+        wait_for_looks(fake, 50);
+        assert_eq!(*fake.calls.lock().unwrap(), []);
+        *fake.claims.lock().unwrap() = claims([true; 3]);
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_poll_with_a_time_slice_of_its_own_has_that() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { time_slice: hour, patience: None, ..LIMITS };
+    with_monitor(2, limits, |_, fake| {
+        fake.watches[1].time_next_poll(Duration::from_millis(1));
+        let _polls: Vec<_> = fake.watches.iter().map(Watch::begin_poll).collect();
+        *fake.waiting.lock().unwrap() = Waiting::Background;
+        eventually("request", || !fake.calls.lock().unwrap().is_empty());
+        wait_for_looks(fake, 50);
+        assert_eq!(*fake.calls.lock().unwrap(), [("request", 1)]);
     });
 }

@@ -28,6 +28,74 @@ pub enum Preemption {
     Never,
 }
 
+/// Which tasks go first when several are ready, and how the processors' time is shared when there is
+/// not enough of it: see `Builder::priority` of a task.
+///
+/// Higher classes go first, and a wake-up of one has a poll of a lower class give way at once; but
+/// each class has its share of the time, by weight, see `Builder::priority_weights` of the runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Priority {
+    /// The highest class: for tasks that are to run soon, and not for long.
+    Latency,
+    /// What all tasks have that say nothing.
+    #[default]
+    Normal,
+    /// The lowest: for what may wait.
+    Batch,
+}
+
+impl Priority {
+    /// All classes, the highest first. What belongs to one class each is in this order.
+    #[doc(hidden)]
+    pub const ALL: [Priority; 3] = [Priority::Latency, Priority::Normal, Priority::Batch];
+}
+
+/// Which classes may claim a processor, in the order of [`Priority::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// A fresh task of the class waits.
+    pub fresh: [bool; 3],
+    /// The class has not had more than its share, so that its fresh tasks may have the processor of a
+    /// lower class at once.
+    pub entitled: [bool; 3],
+}
+
+impl Claims {
+    /// Those of a runtime whose tasks are all of the normal class.
+    pub const NORMAL: Claims = Claims { fresh: [false, true, false], entitled: [true; 3] };
+
+    /// Who waits for the processor that a poll of the class is on, where `waiting` says who waits at
+    /// all.
+    #[must_use]
+    pub fn behind(&self, poll: Priority, waiting: Waiting) -> Waiting {
+        if waiting != Waiting::Fresh {
+            return waiting;
+        }
+        let class = poll as usize;
+        let has_claim = |higher| self.fresh[higher] && self.entitled[higher];
+        if (0..class).any(has_claim) {
+            Waiting::Higher
+        } else if self.fresh[class] {
+            Waiting::Fresh
+        } else {
+            // Of a lower class, or of one that has had its share: as if it had been preempted.
+            Waiting::Background
+        }
+    }
+
+    /// How long a poll may run whose task has a time slice of its own, or none: a longer one than the
+    /// runtime's is at the cost of its own class only.
+    #[must_use]
+    pub fn time_slice(&self, poll: Priority, own: Option<Duration>, limits: &Limits) -> Duration {
+        match own {
+            Some(own) if self.entitled[poll as usize] => own,
+            Some(own) => own.min(limits.time_slice),
+            None => limits.time_slice,
+        }
+    }
+}
+
 /// What the monitor knows of the poll that a processor is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
@@ -56,6 +124,8 @@ pub enum Waiting {
     Background,
     /// A task that became ready by a wake-up or a spawn.
     Fresh,
+    /// The same, and its class goes before that of the poll.
+    Higher,
     /// The scheduler itself, which has no other use for the processor than that nothing runs on it.
     Scheduler,
 }
@@ -63,7 +133,7 @@ pub enum Waiting {
 /// The times that decide, per runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long a poll may run while somebody waits.
+    /// How long a poll may run while somebody waits, if its task has no time slice of its own.
     pub time_slice: Duration,
     /// How long it may run while a fresh task waits and every processor is in a poll; `None`: as
     /// long as the time slice.
@@ -102,7 +172,8 @@ pub fn decide(poll: Poll, waiting: Waiting, limits: &Limits) -> Decision {
         // It has had its chance to be short.
         (Waiting::Fresh, Some(_)) if poll.is_background => Duration::ZERO,
         (Waiting::Fresh, Some(grace)) => grace.min(limits.time_slice),
-        (Waiting::Fresh, None) | (Waiting::Background, _) => limits.time_slice,
+        (Waiting::Higher, Some(_)) => Duration::ZERO,
+        (Waiting::Fresh | Waiting::Higher, None) | (Waiting::Background, _) => limits.time_slice,
     };
     if poll.preemption == Preemption::Never {
         return decide_unasked(poll, limits);
@@ -294,6 +365,62 @@ mod tests {
                 let for_good = Limits { patience: None, ..limits };
                 assert_ne!(decide(poll, Fresh, &for_good), HandOff, "{poll:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_higher_class_has_no_patience_with_a_lower_one() {
+        assert_eq!(decided(0, None, Higher, &LIMITS), Request);
+        let signals = Limits { interrupt_interval: Some(Duration::from_micros(20)), ..LIMITS };
+        assert_eq!(decided(20, Some(20), Higher, &signals), Interrupt);
+        assert_eq!(decided(9_999, Some(9_999), Higher, &LIMITS), Leave, "a hand-off takes a slice");
+        let no_grace = Limits { grace: None, ..LIMITS };
+        assert_eq!(decided(9_999, None, Higher, &no_grace), Leave, "no preemption by wake-ups");
+        assert_eq!(decided(10_000, None, Higher, &no_grace), Request);
+    }
+
+    #[test]
+    fn who_waits_behind_a_poll_of_each_class() {
+        use Priority::*;
+        let all = [true; 3];
+        #[rustfmt::skip]
+        let table = [
+            // fresh,               entitled,             behind Latency, Normal,     Batch
+            ([false, true,  false], all,                  [Background,    Fresh,      Higher]),
+            ([true,  false, false], all,                  [Fresh,         Higher,     Higher]),
+            ([false, false, true],  all,                  [Background,    Background, Fresh]),
+            ([true,  true,  false], all,                  [Fresh,         Higher,     Higher]),
+            ([true,  false, false], [false, true, true],  [Fresh,         Background, Background]),
+            ([true,  true,  false], [false, true, true],  [Fresh,         Fresh,      Higher]),
+            ([false, true,  true],  [true, false, true],  [Background,    Fresh,      Fresh]),
+        ];
+        for (fresh, entitled, expected) in table {
+            let claims = Claims { fresh, entitled };
+            for (poll, expected) in [Latency, Normal, Batch].into_iter().zip(expected) {
+                let behind = |waiting| claims.behind(poll, waiting);
+                assert_eq!(behind(Fresh), expected, "{claims:?} {poll:?}");
+                assert_eq!(behind(Background), Background);
+                assert_eq!(behind(Nobody), Nobody);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_time_slice_ends_with_the_share_of_its_class() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let claims = Claims { fresh: [false; 3], entitled: [true, true, false] };
+        #[rustfmt::skip]
+        let table = [
+            (Priority::Normal, None,   10),
+            (Priority::Normal, ms(1),   1),
+            (Priority::Normal, ms(50), 50),
+            (Priority::Batch,  None,   10),
+            (Priority::Batch,  ms(1),   1),
+            (Priority::Batch,  ms(50), 10),
+        ];
+        for (priority, own, expected) in table {
+            let time_slice = claims.time_slice(priority, own, &LIMITS);
+            assert_eq!(time_slice, Duration::from_millis(expected), "{priority:?} {own:?}");
         }
     }
 

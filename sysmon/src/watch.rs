@@ -20,8 +20,9 @@ use loom::sync::atomic::{AtomicU64, Ordering::*};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
-use crate::policy::Preemption;
+use crate::policy::{Preemption, Priority};
 use crossbeam_utils::CachePadded;
+use std::time::Duration;
 
 /// What one processor shows to the monitor.
 #[derive(Debug)]
@@ -43,6 +44,12 @@ struct Words {
     /// The last poll that is only to be asked; and that is to be left alone.
     cooperative: AtomicU64,
     unpreemptible: AtomicU64,
+    /// The last poll of the latency class; and of the batch class.
+    latency: AtomicU64,
+    batch: AtomicU64,
+    /// The last poll with a time slice of its own, and that in microseconds.
+    timed: AtomicU64,
+    time_slice_us: AtomicU64,
 }
 
 /// One poll on one processor. Never used twice on the same processor.
@@ -76,6 +83,10 @@ impl Watch {
                 silent: AtomicU64::new(0),
                 cooperative: AtomicU64::new(0),
                 unpreemptible: AtomicU64::new(0),
+                latency: AtomicU64::new(0),
+                batch: AtomicU64::new(0),
+                timed: AtomicU64::new(0),
+                time_slice_us: AtomicU64::new(0),
             }),
         }
     }
@@ -111,21 +122,74 @@ impl Watch {
             Preemption::Cooperative => &self.words.cooperative,
             Preemption::Never => &self.words.unpreemptible,
         };
-        // Release: pairs with `preemption`; whoever sees this note sees that earlier polls are over.
+        self.note_next_poll(note);
+    }
+
+    /// Notes the class of the poll that is about to begin; without a note it is
+    /// [`Priority::Normal`]. To be called, and read, as
+    /// [`restrict_next_poll`](Self::restrict_next_poll).
+    pub fn rank_next_poll(&self, priority: Priority) {
+        match priority {
+            Priority::Normal => {}
+            Priority::Latency => self.note_next_poll(&self.words.latency),
+            Priority::Batch => self.note_next_poll(&self.words.batch),
+        }
+    }
+
+    /// Notes how long the poll that is about to begin may run while somebody waits, if it has a time
+    /// slice of its own. To be called as [`restrict_next_poll`](Self::restrict_next_poll).
+    ///
+    /// Two words. Whoever finds the slice's name reads the time of that slice or, as the time is
+    /// written first, that of a later one. In that case it also sees that the slice is over, since the
+    /// time is stored with Release after that: so whoever then finds the processor still in the slice
+    /// was not misled.
+    pub fn time_next_poll(&self, time_slice: Duration) {
+        let us = u64::try_from(time_slice.as_micros()).unwrap_or(u64::MAX);
+        // Release: pairs with `time_slice`.
+        self.words.time_slice_us.store(us, Release);
+        self.note_next_poll(&self.words.timed);
+    }
+
+    fn note_next_poll(&self, note: &AtomicU64) {
+        // Release: pairs with `has_note`; whoever sees this note sees that earlier polls are over.
         note.store(self.words.poll.load(Relaxed) + 1, Release);
+    }
+
+    fn has_note(note: &AtomicU64, slice: Slice) -> bool {
+        // Acquire: pairs with `note_next_poll`.
+        note.load(Acquire) == slice.0
     }
 
     /// How far `slice` may be preempted.
     #[must_use]
     pub fn preemption(&self, slice: Slice) -> Preemption {
-        // Acquire: pairs with `restrict_next_poll`.
-        if self.words.cooperative.load(Acquire) == slice.0 {
+        if Self::has_note(&self.words.cooperative, slice) {
             Preemption::Cooperative
-        } else if self.words.unpreemptible.load(Acquire) == slice.0 {
+        } else if Self::has_note(&self.words.unpreemptible, slice) {
             Preemption::Never
         } else {
             Preemption::Forced
         }
+    }
+
+    /// The class of `slice`.
+    #[must_use]
+    pub fn priority(&self, slice: Slice) -> Priority {
+        if Self::has_note(&self.words.latency, slice) {
+            Priority::Latency
+        } else if Self::has_note(&self.words.batch, slice) {
+            Priority::Batch
+        } else {
+            Priority::Normal
+        }
+    }
+
+    /// How long `slice` may run while somebody waits, if that was said.
+    #[must_use]
+    pub fn time_slice(&self, slice: Slice) -> Option<Duration> {
+        // Acquire: pairs with `time_next_poll`.
+        Self::has_note(&self.words.timed, slice)
+            .then(|| Duration::from_micros(self.words.time_slice_us.load(Acquire)))
     }
 
     /// Whether `slice` is the rest of a poll that was preempted.
@@ -264,6 +328,24 @@ mod tests {
             assert!(watch.end_poll(next));
         }
     }
+
+    #[test]
+    fn a_class_and_a_time_slice_are_for_one_poll() {
+        let watch = Watch::new();
+        for (priority, ms) in [(Priority::Latency, 1), (Priority::Batch, 60_000)] {
+            watch.rank_next_poll(priority);
+            watch.time_next_poll(Duration::from_millis(ms));
+            let noted = watch.begin_poll();
+            assert_eq!(watch.priority(noted), priority);
+            assert_eq!(watch.time_slice(noted), Some(Duration::from_millis(ms)));
+            assert!(watch.end_poll(noted));
+            watch.rank_next_poll(Priority::Normal);
+            let next = watch.begin_poll();
+            assert_eq!(watch.priority(next), Priority::Normal);
+            assert_eq!(watch.time_slice(next), None);
+            assert!(watch.end_poll(next));
+        }
+    }
 }
 
 #[cfg(all(test, loom))]
@@ -323,6 +405,34 @@ mod models {
             });
             for allowed in ALLOWED {
                 watch.restrict_next_poll(allowed);
+                let slice = watch.begin_poll();
+                assert!(watch.end_poll(slice));
+            }
+            monitor.join().unwrap();
+        });
+    }
+
+    /// The same for a time slice, which takes two words.
+    #[test]
+    fn loom_a_look_at_a_time_slice() {
+        const TIMES: [Option<u64>; 3] = [Some(1), None, Some(2)];
+        loom::model(|| {
+            let watch = Arc::new(Watch::new());
+            let monitor = thread::spawn({
+                let watch = watch.clone();
+                move || {
+                    let Some(slice) = watch.observe() else { return };
+                    let time = watch.time_slice(slice);
+                    if watch.is_in(slice) {
+                        let noted = TIMES[slice.into_bits() as usize / 2];
+                        assert_eq!(time, noted.map(Duration::from_micros));
+                    }
+                }
+            });
+            for time in TIMES {
+                if let Some(us) = time {
+                    watch.time_next_poll(Duration::from_micros(us));
+                }
                 let slice = watch.begin_poll();
                 assert!(watch.end_poll(slice));
             }

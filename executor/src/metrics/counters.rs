@@ -2,6 +2,7 @@
 
 use super::histogram::Buckets;
 use crate::preempt::{REFUSALS, Refusal};
+use crate::task::Priority;
 use crate::trace::clock::{self, Scale};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -117,6 +118,9 @@ struct Words {
     parked_ticks: AtomicU64,
     /// Since when the processor sleeps; zero: it does not.
     parked_since: AtomicU64,
+    /// Polls of the latency class, and of the batch class.
+    latency_polls: AtomicU64,
+    batch_polls: AtomicU64,
     poll_times: Buckets,
     schedule_latency: Buckets,
 }
@@ -136,6 +140,20 @@ impl ProcessorCounters {
     pub(crate) fn stole(&self, count: usize) {
         bump(&self.0.steal_operations, 1);
         bump(&self.0.steals, count as u64);
+    }
+
+    /// A poll of a task of its own terms is about to begin.
+    pub(crate) fn polls_by_class(&self, class: Priority) {
+        match class {
+            Priority::Latency => bump(&self.0.latency_polls, 1),
+            Priority::Batch => bump(&self.0.batch_polls, 1),
+            _ => {}
+        }
+    }
+
+    /// Polls of the latency class, and of the batch class.
+    pub(super) fn class_polls(&self) -> (u64, u64) {
+        (self.0.latency_polls.load(Relaxed), self.0.batch_polls.load(Relaxed))
     }
 
     /// The processor goes to sleep, after so many polls in all.

@@ -124,6 +124,21 @@ impl RuntimeMetrics {
                 ("blocking", self.blocking_queue_depth as u64),
             ],
         );
+        let classes = [("latency", self.latency), ("normal", self.normal), ("batch", self.batch)];
+        table.by(
+            Gauge,
+            "preempt_priority_queue_depth",
+            "What waits for a worker, by class.",
+            "priority",
+            classes.map(|(class, metrics)| (class, metrics.queue_depth as u64)),
+        );
+        table.by(
+            Counter,
+            "preempt_priority_polls_total",
+            "Polls, by class.",
+            "priority",
+            classes.map(|(class, metrics)| (class, metrics.poll_count)),
+        );
         table.one(
             Counter,
             "preempt_remote_schedules_total",

@@ -31,4 +31,4 @@ pub use histogram::Histogram;
 #[cfg(feature = "metrics")]
 pub use publisher::MetricsPublisher;
 pub(crate) use schedtrace::SchedTrace;
-pub use snapshot::{Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
+pub use snapshot::{PriorityMetrics, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};

@@ -5,6 +5,7 @@ use super::histogram::{Buckets, Histogram};
 use crate::cpus::CpuLimits;
 use crate::preempt::{self, Refusal};
 use crate::scheduler::{Processor, Scheduler};
+use crate::task::Priority;
 use crate::trace::clock::{self, Scale};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -39,16 +40,23 @@ pub struct RuntimeMetrics {
     pub spawned_tasks_count: u64,
     /// Tasks that wait in a queue.
     pub queued_tasks: usize,
-    /// Those of them that are in the queue that all workers share.
+    /// Those of them that are in the queues that all workers share: what came from outside or did not
+    /// fit into a worker's own queue, and all of the latency and batch classes.
     pub injection_queue_depth: usize,
     /// Those of them that had to be preempted, and wait behind all others. Detached polls are among
     /// them.
     pub background_queue_depth: usize,
-    /// Tasks that came into the shared queue from threads that run no tasks, or have lost their
+    /// Normal tasks that came into the shared queue from threads that run no tasks, or have lost their
     /// processor.
     pub remote_schedule_count: u64,
     /// Tasks that came into the shared queue as a worker's own was full.
     pub overflow_count: u64,
+    /// What the tasks do of each [class](crate::task::Priority).
+    pub latency: PriorityMetrics,
+    /// The normal one.
+    pub normal: PriorityMetrics,
+    /// The batch class.
+    pub batch: PriorityMetrics,
     /// Requests to a poll to give way.
     pub requests: u64,
     /// Rung 1: tasks that yielded when they were asked to.
@@ -105,6 +113,17 @@ pub struct RuntimeMetrics {
     pub schedule_latency_histogram: Option<Histogram>,
     /// The processors one by one.
     pub workers: Vec<WorkerMetrics>,
+}
+
+/// What the tasks of one class do and have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PriorityMetrics {
+    /// Tasks that wait in a queue. Detached polls are among them.
+    pub queue_depth: usize,
+    /// Polls. What was suspended and goes on counts again. Among the normal ones is the future of
+    /// `block_on` of a current-thread runtime.
+    pub poll_count: u64,
 }
 
 /// What the tasks do that are not complete.
@@ -214,6 +233,9 @@ impl RuntimeMetrics {
             background_queue_depth: scheduler.in_background(),
             remote_schedule_count,
             overflow_count,
+            latency: PriorityMetrics::of(scheduler, Priority::Latency),
+            normal: PriorityMetrics::of(scheduler, Priority::Normal),
+            batch: PriorityMetrics::of(scheduler, Priority::Batch),
             requests: counters.requests.load(Relaxed),
             yields_on_request: counters.yields_on_request.load(Relaxed),
             detaches: counters.detaches.load(Relaxed),
@@ -246,6 +268,23 @@ impl RuntimeMetrics {
                 worker.schedule_latency_histogram.as_ref()
             }),
             workers,
+        }
+    }
+}
+
+impl PriorityMetrics {
+    fn of(scheduler: &Scheduler, class: Priority) -> Self {
+        let polls = |processor: &Processor| {
+            let (latency, batch) = processor.counters.class_polls();
+            match class {
+                Priority::Latency => latency,
+                Priority::Batch => batch,
+                _ => processor.watch.polls().saturating_sub(latency + batch),
+            }
+        };
+        PriorityMetrics {
+            queue_depth: scheduler.queued_of(class),
+            poll_count: scheduler.processors.iter().map(polls).sum(),
         }
     }
 }

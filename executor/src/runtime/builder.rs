@@ -6,6 +6,7 @@ use super::config::{Config, Flavor, SeedSettings};
 use crate::cpus::{self, Cpus, Rounding};
 use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
+use crate::scheduler::DEFAULT_SHARES;
 use crate::scheduler::idle::MOST_PROCESSORS;
 use preempt_fiber::Backend;
 use std::io;
@@ -36,6 +37,18 @@ const MOST_TRACE_BYTES: usize = 1024 * 1024 * 1024;
 
 const SHORTEST_TIME_SLICE: Duration = Duration::from_micros(100);
 const LONGEST_TIME_SLICE: Duration = Duration::from_secs(60);
+
+const MOST_WEIGHT: u32 = 10_000;
+
+/// # Panics
+/// If a poll may not have such a time slice.
+#[track_caller]
+pub(crate) fn check_time_slice(slice: Duration) {
+    assert!(
+        (SHORTEST_TIME_SLICE..=LONGEST_TIME_SLICE).contains(&slice),
+        "`time_slice` must be 100 us to 60 s, not {slice:?}"
+    );
+}
 
 /// Builds a [`Runtime`] with settings of one's own. The methods of tokio's builder have tokio's
 /// meaning.
@@ -148,6 +161,7 @@ impl Builder {
             quota_rounding: Rounding::default(),
             system_root: PathBuf::from("/"),
             time_slice: DEFAULT_TIME_SLICE,
+            shares: DEFAULT_SHARES,
             hand_off: true,
             forced_preemption: true,
             preemption_signal: DEFAULT_SIGNAL,
@@ -225,11 +239,46 @@ impl Builder {
     /// If it is less than 100 us or more than 60 s.
     #[track_caller]
     pub fn time_slice(&mut self, slice: Duration) -> &mut Self {
-        assert!(
-            (SHORTEST_TIME_SLICE..=LONGEST_TIME_SLICE).contains(&slice),
-            "`time_slice` must be 100 us to 60 s, not {slice:?}"
-        );
+        check_time_slice(slice);
         self.config.time_slice = slice;
+        self
+    }
+
+    /// How tasks of the classes latency, normal and batch (see
+    /// [`Priority`](crate::task::Priority)) share the workers' time while there is not enough of it. The
+    /// default is `[16, 4, 1]`: a class that is higher clearly goes first, and a lower one gets on.
+    ///
+    /// Only the classes that have something ready count: with the default a normal and a batch task that
+    /// compute all the time have four fifths and a fifth. A class that uses less than its share goes
+    /// before the lower ones whenever it has something ready. The share is kept over some time slices,
+    /// not in each of them.
+    ///
+    /// # Panics
+    /// If a weight is zero or more than 10,000.
+    #[track_caller]
+    pub fn priority_weights(&mut self, weights: [u32; 3]) -> &mut Self {
+        assert!(
+            weights.iter().all(|weight| (1..=MOST_WEIGHT).contains(weight)),
+            "`priority_weights` must be 1 to {MOST_WEIGHT} each, not {weights:?}"
+        );
+        self.config.shares.weights = weights;
+        self
+    }
+
+    /// The least that each of the classes latency, normal and batch gets of the workers' time while it
+    /// has something ready, in percent: for one whose
+    /// [weight](Self::priority_weights) would give it less. The default is `[5, 5, 5]`.
+    ///
+    /// # Panics
+    /// If a floor is zero, or they are more than 100 together.
+    #[track_caller]
+    pub fn priority_floors(&mut self, percent: [u32; 3]) -> &mut Self {
+        let sum = percent.iter().fold(0, |sum: u32, floor| sum.saturating_add(*floor));
+        assert!(
+            percent.iter().all(|&floor| floor >= 1) && sum <= 100,
+            "`priority_floors` must be 1% to 98% each and 100% at most together, not {percent:?}"
+        );
+        self.config.shares.floors = percent;
         self
     }
 
@@ -282,8 +331,9 @@ impl Builder {
     }
 
     /// Whether a task that becomes ready while every processor has been in one poll for more than
-    /// 100 us has the longest of them asked to give way at once, instead of after its time slice.
-    /// The default is `true`.
+    /// 100 us has the longest of them asked to give way at once, instead of after its time slice; and
+    /// whether one of a higher [class](crate::task::Priority) than such a poll does so without the
+    /// 100 us. The default is `true`.
     pub fn preempt_on_wake(&mut self, on: bool) -> &mut Self {
         self.config.preempt_on_wake = on;
         self

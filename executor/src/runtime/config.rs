@@ -3,7 +3,7 @@
 use crate::cpus::Rounding;
 use crate::endpoint::EndpointSetting;
 use crate::observe::Stall;
-use crate::scheduler::TURNS_PER_SLICE;
+use crate::scheduler::{Shares, TURNS_PER_SLICE};
 use preempt_fiber::{Backend, Pool};
 use preempt_sysmon::policy::Limits;
 use std::fmt;
@@ -54,6 +54,8 @@ pub(crate) struct Config {
     /// Where `proc` and `sys` are.
     pub(crate) system_root: PathBuf,
     pub(crate) time_slice: Duration,
+    /// How the classes of tasks share the time.
+    pub(crate) shares: Shares,
     /// Whether the monitor may hand processors off. Checkpoints and `block_in_place` always do.
     pub(crate) hand_off: bool,
     pub(crate) forced_preemption: bool,
@@ -192,6 +194,7 @@ impl fmt::Debug for Config {
             .field("flavor", &self.flavor)
             .field("processors", &self.processors)
             .field("time_slice", &self.time_slice)
+            .field("shares", &self.shares)
             .field("hand_off", &self.hand_off)
             .field("forced_preemption", &self.forced_preemption)
             .field("max_detached", &self.max_detached)

@@ -14,13 +14,16 @@ pub use crate::cpus::{CpuLimits, CpuQuota, CpuThrottling, Rounding};
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
 pub use crate::metrics::MetricsPublisher;
-pub use crate::metrics::{Histogram, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics};
+pub use crate::metrics::{
+    Histogram, PriorityMetrics, Refusals, RuntimeMetrics, TaskStates, WorkerMetrics,
+};
 pub use crate::observe::{
     DumpedTask, Frame, Origin, Outcome, Profile, ProfileKind, ProfileSample, Stall, TaskDump,
     TaskState,
 };
 pub(crate) use block_on::{Sleeper, block_on, is_block_on_waker, waker};
 pub use builder::Builder;
+pub(crate) use builder::check_time_slice;
 #[cfg(any(fuzzing, test))]
 pub(crate) use builder::fuzz;
 pub(crate) use config::{Config, Flavor, SeedSettings};

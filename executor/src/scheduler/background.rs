@@ -10,10 +10,12 @@
 use super::detach::Detached;
 use super::queue::Injector;
 use super::worker::Work;
+use crate::runtime::Config;
 use crate::sync::Mutex;
 use crate::task::Runnable;
 use crossbeam_queue::ArrayQueue;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,7 @@ pub(super) struct Background {
     inspection: Mutex<()>,
     /// A fresh task was taken since the last turn began.
     fresh_ran: AtomicBool,
-    /// Polls in `detached`, and those that are on their way into it.
-    places_taken: AtomicUsize,
-    most_detached: usize,
+    places: Arc<Places>,
     /// How many of each kind are still to be served in this round.
     round: [AtomicUsize; 2],
     /// When the background last had its turn, in nanoseconds after `epoch`.
@@ -41,6 +41,20 @@ pub(super) struct Background {
     epoch: Instant,
 }
 
+/// The places for detached polls, which the backgrounds of all classes share.
+pub(super) struct Places {
+    /// By polls in some `detached`, and those that are on their way into one.
+    taken: AtomicUsize,
+    most: usize,
+}
+
+impl Places {
+    /// `most`: how many polls can be detached at the same time.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Places { taken: AtomicUsize::new(0), most })
+    }
+}
+
 /// A machine's latest turn for the background.
 #[derive(Default)]
 pub(super) struct Turn {
@@ -49,17 +63,16 @@ pub(super) struct Turn {
 }
 
 impl Background {
-    /// `most_detached`: how many polls can be detached at the same time.
-    pub(super) fn new(time_slice: Duration, processors: usize, most_detached: usize) -> Self {
+    pub(super) fn new(config: &Config, processors: usize, places: &Arc<Places>) -> Self {
+        let time_slice = config.time_slice;
         let background = Background {
             time_slice,
             yielded: Injector::default(),
             // With `max_detached(0)` nothing ever is, but a queue has at least one place.
-            detached: ArrayQueue::new(most_detached.max(1)),
+            detached: ArrayQueue::new(places.most.max(1)),
             inspection: Mutex::default(),
             fresh_ran: AtomicBool::new(true),
-            places_taken: AtomicUsize::new(0),
-            most_detached,
+            places: places.clone(),
             round: Default::default(),
             last_turn: AtomicU64::new(0),
             turn_interval: AtomicU64::new(0),
@@ -92,15 +105,19 @@ impl Background {
         self.yielded.push(runnable);
     }
 
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
     /// Whether one more poll may be detached. Signal-safe.
     pub(super) fn has_place(&self) -> bool {
-        self.places_taken.load(Relaxed) < self.most_detached
+        self.places.taken.load(Relaxed) < self.places.most
     }
 
     /// Takes a place for a poll that is about to be detached. `false`: there is none.
     #[must_use]
     pub(super) fn take_place(&self) -> bool {
-        let taken = self.places_taken.fetch_add(1, Relaxed) < self.most_detached;
+        let taken = self.places.taken.fetch_add(1, Relaxed) < self.places.most;
         if !taken {
             self.give_place_back();
         }
@@ -109,7 +126,7 @@ impl Background {
 
     /// The poll was not detached after all.
     pub(super) fn give_place_back(&self) {
-        self.places_taken.fetch_sub(1, Relaxed);
+        self.places.taken.fetch_sub(1, Relaxed);
     }
 
     /// Into the place that was taken. Allocates nothing.
@@ -196,7 +213,7 @@ impl Background {
     /// How many are detached, also those that somebody looks at just now. For a machine that is between
     /// polls and the only one: none is on its way.
     pub(super) fn all_detached(&self) -> usize {
-        self.places_taken.load(Relaxed)
+        self.places.taken.load(Relaxed)
     }
 
     /// The one before which `place` others were detached, among those that are.
@@ -251,7 +268,7 @@ impl Background {
 
     /// As [`detached`](Self::detached), with those that are on their way into the queue.
     pub(super) fn suspended(&self) -> usize {
-        self.places_taken.load(Relaxed).min(self.most_detached)
+        self.places.taken.load(Relaxed).min(self.places.most)
     }
 
     pub(super) fn yielded(&self) -> usize {

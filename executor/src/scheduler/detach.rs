@@ -22,7 +22,7 @@ use crate::cancel;
 use crate::context::{self, Visible};
 use crate::observe;
 use crate::sync::Critical;
-use crate::task::Preemption;
+use crate::task::Terms;
 use crate::trace::Outcome;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
@@ -35,8 +35,8 @@ pub(super) struct Detached {
     pub(super) suspended: Suspended,
     /// What can be seen of its fiber while it runs.
     pub(super) visible: Visible,
-    /// How far it may be preempted when it goes on.
-    pub(super) preemption: Preemption,
+    /// How it is treated when it goes on.
+    pub(super) terms: Terms,
     /// What has stopped it.
     pub(super) stopped_by: StoppedBy,
     /// Where it is.
@@ -88,12 +88,12 @@ pub(crate) fn detach(stopped_by: StoppedBy) -> bool {
     let departure = context::with_seat(|seat| seat.and_then(|seat| prepare(seat, stopped_by)));
     let leaves = departure.is_some();
     if let Some(Departure { spare, seat, scheduler }) = departure {
-        let (visible, preemption) = (Visible::here(), context::preemption());
+        let (visible, terms) = (Visible::here(), context::terms());
         let note = observe::Paused::here();
         let at = PausedAt(NonNull::from(&note));
         let subject = context::with_seat(|seat| seat.map(Seat::subject)).unwrap_or_default();
         let publish = move |suspended| {
-            let detached = Detached { suspended, visible, preemption, stopped_by, at };
+            let detached = Detached { suspended, visible, terms, stopped_by, at };
             scheduler.push_detached(detached);
         };
         preempt_fiber::start(spare, move || worker::work(seat), publish);

@@ -80,12 +80,15 @@ impl Idle {
 
     /// After a push: the processor to unpark, if one is to be woken for it. It is then counted as
     /// awake and searching.
+    #[inline]
     #[must_use]
     pub(crate) fn pick_sleeper(&self) -> Option<usize> {
         fence_for_loom();
-        if !self.should_wake() {
-            return None;
-        }
+        if self.should_wake() { self.take_sleeper() } else { None }
+    }
+
+    #[cold]
+    fn take_sleeper(&self) -> Option<usize> {
         let mut sleepers = self.sleepers.lock();
         if !self.should_wake() {
             return None;

@@ -17,6 +17,7 @@ mod attention;
 mod background;
 mod barrier;
 mod cancelling;
+mod classes;
 mod detach;
 pub(crate) mod idle;
 mod machine;
@@ -27,6 +28,7 @@ mod queue;
 mod resize;
 mod seat;
 pub(crate) mod seeded;
+mod shares;
 mod unstopped;
 mod waking;
 pub(crate) mod worker;
@@ -36,6 +38,7 @@ pub(crate) use background::TURNS_PER_SLICE;
 pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
 pub(crate) use machine::{Expected, Machine};
 pub(crate) use seat::Seat;
+pub(crate) use shares::{DEFAULT_SHARES, Shares};
 pub(crate) use waking::waits_for_nobody;
 
 use crate::blocking::BlockingPool;
@@ -43,19 +46,22 @@ use crate::context::{self, Visible};
 use crate::cpus::{Cpus, Follower};
 use crate::metrics::{Counters, ProcessorCounters};
 use crate::netpoll::Netpoll;
-use crate::observe::{Paused, Stalls, Waits};
+use crate::observe::{Stalls, Waits};
 use crate::preempt;
 use crate::report;
 use crate::runtime::{Config, Flavor, Id};
 use crate::sync::Mutex;
-use crate::task::{self, JoinHandle, Preemption, Registry, Runnable, Schedule, TaskHeader};
+use crate::task::{
+    self, JoinHandle, Preemption, Priority, Registry, Runnable, Schedule, TaskHeader,
+};
 use crate::time::Timers;
 use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
 use attention::{Attention, CLOSED, SEEDED};
-use background::Background;
+use background::{Background, Places};
 use barrier::Barrier;
 use cancelling::Cancelling;
+use classes::Classes;
 use detach::Detached;
 use idle::Idle;
 use machine::Machines;
@@ -161,6 +167,7 @@ pub(crate) struct Scheduler {
     size: Size,
     injector: Injector,
     background: Background,
+    classes: Classes,
     pub(crate) idle: Idle,
     pub(crate) machines: Machines,
     pub(crate) monitor: Monitor,
@@ -207,7 +214,8 @@ impl Scheduler {
             processors: (0..most).map(|index| Processor::new(index, index >= count)).collect(),
             size: Size::new(count),
             injector: Injector::default(),
-            background: Background::new(config.time_slice, count, config.max_detached),
+            background: Background::new(&config, count, &Places::new(config.max_detached)),
+            classes: Classes::new(),
             idle: Idle::new(count, most),
             machines: Machines::default(),
             monitor,
@@ -328,15 +336,7 @@ impl Scheduler {
 
     /// How many polls are detached.
     pub(crate) fn detached_polls(&self) -> usize {
-        self.background.detached()
-    }
-
-    /// Looks at all polls that are detached. `look` waits for nobody, and is told where each is; the
-    /// poll stays there meanwhile.
-    pub(crate) fn inspect_detached(&self, mut look: impl FnMut(&Paused)) {
-        self.background.inspect_detached(|detached| look(detached.at.look()));
-        // Whoever looked for work meanwhile may have missed one.
-        self.wake_one();
+        self.background.detached() + self.classes.detached()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -362,11 +362,14 @@ impl Scheduler {
 
     /// Queues a task: in the LIFO slot of this thread's processor, or for all.
     fn push_fresh(&self, runnable: Runnable) {
+        if !runnable.is_of_normal_class() {
+            return self.push_fresh_by_class(runnable);
+        }
         context::with_held(self, |held| match held {
             None => {
                 self.injector.push(runnable);
                 self.wake_one();
-                self.alert_monitor();
+                self.alert_monitor(Priority::Normal);
             }
             // A timer or an event: in the order in which they came.
             Some((seat, processor)) if seat.is_between_polls() => {
@@ -393,7 +396,14 @@ impl Scheduler {
         if preempt_checkpoint::preempt_requested() {
             self.observe_yield(&runnable, Outcome::GaveWay);
             self.counters.yields_on_request.fetch_add(1, Relaxed);
-            self.background.push_yielded(runnable);
+            if runnable.is_of_normal_class() {
+                self.background.push_yielded(runnable);
+            } else {
+                self.push_yielded_by_class(runnable, true);
+            }
+        } else if !runnable.is_of_normal_class() {
+            self.observe_yield(&runnable, Outcome::Yielded);
+            self.push_yielded_by_class(runnable, false);
         } else {
             self.observe_yield(&runnable, Outcome::Yielded);
             context::with_held(self, |held| match held {
@@ -463,18 +473,22 @@ impl Scheduler {
 
     /// Queues a poll that was set aside. Allocates nothing.
     fn push_detached(&self, detached: Detached) {
-        self.background.push_detached(detached);
+        match detached.terms.priority {
+            Priority::Normal => self.background.push_detached(detached),
+            _ => self.push_detached_by_class(detached),
+        }
         self.wake_one();
     }
 
     /// A task has come from outside: if every processor is at work, the monitor is to find out soon
-    /// whether one of them has to give way.
-    fn alert_monitor(&self) {
+    /// whether one of them has to give way; at once, if one is in a poll of a lower class.
+    fn alert_monitor(&self, class: Priority) {
         if let Some(grace) = self.config.grace()
             && !self.monitor.is_unhurried()
             && !self.idle.has_sleeper()
             && !self.idle.has_searcher()
         {
+            let grace = if self.outranks_a_poll(class) { Duration::ZERO } else { grace };
             self.kick_monitor(Instant::now() + grace);
         }
     }
@@ -489,7 +503,7 @@ impl Scheduler {
 
     /// Whether a task waits anywhere.
     fn has_work(&self) -> bool {
-        self.has_fresh_work() || !self.background.is_empty()
+        self.has_fresh_work() || self.has_preempted_work()
     }
 
     /// Whether a task waits for a processor.
@@ -503,6 +517,14 @@ impl Scheduler {
     }
 
     fn has_fresh_work(&self) -> bool {
+        self.has_fresh_normal() || self.classes.have_fresh()
+    }
+
+    fn has_preempted_work(&self) -> bool {
+        !self.background.is_empty() || self.classes.have_preempted()
+    }
+
+    fn has_fresh_normal(&self) -> bool {
         !self.injector.is_empty()
             || self.used_processors().iter().any(|other| !other.queue.is_empty())
     }
@@ -603,19 +625,22 @@ impl Scheduler {
         while let Some(runnable) = self.injector.pop().or_else(|| self.background.pop_yielded()) {
             drop(runnable);
         }
+        while let Some(runnable) = self.classes.drain() {
+            drop(runnable);
+        }
         if let Some(seeded) = &self.seeded {
             seeded.drain();
         }
     }
 
-    /// How many tasks are in the injector.
+    /// How many fresh tasks are in the queues that all machines share.
     pub(crate) fn injected(&self) -> usize {
-        self.injector.len()
+        self.injector.len() + self.classes.lens().0
     }
 
-    /// How many tasks and polls are in the background.
+    /// How many tasks and polls are in the backgrounds.
     pub(crate) fn in_background(&self) -> usize {
-        self.background.len()
+        self.background.len() + self.classes.lens().1
     }
 
     /// How many tasks came into the injector from threads without a processor, and how many from
@@ -626,15 +651,26 @@ impl Scheduler {
 
     /// How many tasks are queued, detached polls included.
     pub(crate) fn queued(&self) -> usize {
-        self.queued_tasks() + self.background.detached()
+        self.queued_tasks() + self.detached_polls()
     }
 
     /// How many tasks are queued for a poll to begin.
     pub(crate) fn queued_tasks(&self) -> usize {
+        let drawn_from = self.seeded.as_ref().map_or(0, Seeded::ready);
+        let (fresh, preempted) = self.classes.lens();
+        let of_classes = fresh + preempted.saturating_sub(self.classes.detached());
+        self.queued_in_place() + self.background.yielded() + of_classes + drawn_from
+    }
+
+    /// How many normal tasks and polls are queued.
+    fn queued_normal(&self) -> usize {
+        self.queued_in_place() + self.background.len()
+    }
+
+    fn queued_in_place(&self) -> usize {
         let local: usize =
             self.used_processors().iter().map(|processor| processor.queue.len()).sum();
-        let drawn_from = self.seeded.as_ref().map_or(0, Seeded::ready);
-        local + self.injector.len() + self.background.yielded() + drawn_from
+        local + self.injector.len()
     }
 
     /// How many polls are suspended, with those that are on their way into the queue.

@@ -3,7 +3,7 @@
 use super::{LONGEST_LOOK_AWAY, Processor, Scheduler};
 use crate::observe;
 use crate::preempt;
-use preempt_sysmon::policy::{Preemption, Waiting};
+use preempt_sysmon::policy::{Claims, Preemption, Waiting};
 use preempt_sysmon::{Interrupted, Slice, Watch};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -21,7 +21,7 @@ impl Scheduler {
     fn look_who_waits(&self) -> Waiting {
         let waiting = if self.has_fresh_work() {
             Waiting::Fresh
-        } else if !self.background.is_empty() {
+        } else if self.has_preempted_work() {
             Waiting::Background
         } else {
             return Waiting::Nobody;
@@ -63,6 +63,10 @@ impl preempt_sysmon::Scheduler for Scheduler {
         let waiting = self.look_who_waits();
         self.waits.note(waiting != Waiting::Nobody);
         waiting
+    }
+
+    fn claims(&self) -> Claims {
+        self.classes.claims(self)
     }
 
     fn is_wanted(&self, processor: usize) -> bool {

@@ -163,6 +163,7 @@ impl Scheduler {
     fn set_active(&self, count: usize) {
         self.size.active.store(count, SeqCst);
         self.background.share_turns(count);
+        self.classes.share_among(&self.config, count);
     }
 
     /// Nothing concerns the machines any more once all that are to have retired.
@@ -180,6 +181,7 @@ impl Scheduler {
             return false;
         }
         seat.stop_search();
+        self.classes.stop_clock(self, processor.index);
         self.idle.retire();
         processor.counters.parks(processor.watch.polls());
         processor.set_retired(true);

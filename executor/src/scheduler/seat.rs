@@ -8,6 +8,7 @@
 
 use super::anticipation::Anticipation;
 use super::background::Turn;
+use super::classes::Turns;
 use super::detach::StoppedBy;
 use super::machine::Machine;
 use super::worker::SeatRef;
@@ -40,6 +41,8 @@ pub(crate) struct Seat {
     pub(super) picks: Cell<u32>,
     pub(super) lifo_polls: Cell<u32>,
     pub(super) turn: Turn,
+    /// Of the other classes.
+    pub(super) turns: Turns,
     /// What was taken last is of the background and in its turn.
     pub(super) has_turn: Cell<bool>,
     pub(super) anticipation: Anticipation,
@@ -64,6 +67,7 @@ impl Seat {
             picks: Cell::new(0),
             lifo_polls: Cell::new(0),
             turn: Turn::default(),
+            turns: Turns::default(),
             has_turn: Cell::new(false),
             anticipation: Anticipation::default(),
             random: Cell::new(context::random_seed()),
@@ -246,7 +250,9 @@ impl Seat {
         processor.counters.parks(processor.watch.polls());
         let since = self.trace_pause(Some(processor.index));
         let last = scheduler.idle.park(processor.index, self.searching.take());
-        let work_left = if last { scheduler.has_work() } else { !processor.queue.is_empty() };
+        // What it has pushed without waking anybody.
+        let has_own = || !processor.queue.is_empty() || scheduler.classes.have_fresh();
+        let work_left = if last { scheduler.has_work() } else { has_own() };
         if !work_left && !scheduler.attention.keeps_awake() {
             scheduler.sleep_on(processor, &mut wakers);
         }

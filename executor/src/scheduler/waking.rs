@@ -9,7 +9,7 @@
 use super::Scheduler;
 use crate::report;
 use crate::runtime::{Flavor, is_block_on_waker};
-use crate::task::{self, Preemption, wakes_at_once};
+use crate::task::{self, Named, Preemption, Priority, wakes_at_once};
 use std::panic::Location;
 use std::task::Waker;
 
@@ -44,9 +44,18 @@ impl Scheduler {
         };
         let wake = async move { drop(foreign) };
         // Not in the registry: it is to wake them also when the runtime shuts down.
-        let (task, runnable, handle) =
-            task::new(wake, this, Preemption::Forced, Location::caller());
-        drop((task, handle));
+        let (allowed, here) = (Preemption::Forced, Location::caller());
+        let runnable = if self.classes.are_known() {
+            // The task behind one of the wakers may be of the highest class.
+            let schedule = Named::of_class(this, Priority::Latency);
+            let (task, runnable, handle) = task::new(wake, schedule, allowed, here);
+            drop((task, handle));
+            runnable
+        } else {
+            let (task, runnable, handle) = task::new(wake, this, allowed, here);
+            drop((task, handle));
+            runnable
+        };
         self.push_woken(runnable);
     }
 }

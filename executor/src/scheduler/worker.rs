@@ -10,6 +10,7 @@
 //! suspends the scheduler.
 
 use super::attention::SEEDED;
+use super::classes;
 use super::detach::Detached;
 use super::seat::Seat;
 use super::seeded;
@@ -17,7 +18,7 @@ use super::{Processor, Scheduler};
 use crate::context;
 use crate::coop;
 use crate::report;
-use crate::task::{Preemption, Runnable};
+use crate::task::{Preemption, Priority, Runnable, Terms};
 use crate::trace::Subject;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Leave, Spare, Suspended};
@@ -47,6 +48,16 @@ pub(super) enum Work {
     Run(Runnable),
     /// A poll that was detached.
     Resume(Detached),
+}
+
+impl Work {
+    /// The class of its task.
+    pub(super) fn priority(&self) -> Priority {
+        match self {
+            Work::Run(runnable) => runnable.priority(),
+            Work::Resume(detached) => detached.terms.priority,
+        }
+    }
 }
 
 /// How a step of the loop ends.
@@ -125,9 +136,9 @@ fn step(seat: &Seat) -> Step {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
             seat.observe_begin(processor, || Subject::of(runnable.header()));
-            match runnable.preemption() {
-                Preemption::Forced => poll(seat, processor, || runnable.run()),
-                restricted => poll_restricted(seat, processor, runnable, restricted),
+            match runnable.terms() {
+                None => poll(seat, processor, || runnable.run()),
+                Some(terms) => poll_on_terms(seat, processor, runnable, terms),
             }
             Step::Again
         }
@@ -153,26 +164,31 @@ pub(super) fn poll<R>(seat: &Seat, processor: &Processor, poll: impl FnOnce() ->
     result
 }
 
-/// As [`poll`], for a task that may not be preempted by all means. The monitor is told before the
-/// slice begins; a signal that was meant for an earlier poll is turned away by what the handler
+/// As [`poll`], for a task that is not treated as most are. The monitor is told before the slice
+/// begins. If it may not be preempted by all means, a signal that was meant for an earlier poll is turned away by what the handler
 /// finds on this thread: its note, or the section that a poll that is left alone never leaves.
 #[cold]
-pub(super) fn poll_restricted(
-    seat: &Seat,
-    processor: &Processor,
-    runnable: Runnable,
-    allowed: Preemption,
-) {
-    processor.watch.restrict_next_poll(allowed);
-    context::set_preemption(allowed);
-    if allowed == Preemption::Never {
+pub(super) fn poll_on_terms(seat: &Seat, processor: &Processor, runnable: Runnable, terms: Terms) {
+    note_terms(processor, &terms);
+    context::set_terms(terms);
+    if terms.preemption == Preemption::Never {
         seat.begin_slice(processor);
         runnable.run();
         context::with_seat(|seat| seat.map(Seat::end_slice));
     } else {
         poll(seat, processor, || runnable.run());
     }
-    context::set_preemption(Preemption::Forced);
+    context::set_terms(Terms::PLAIN);
+}
+
+/// Tells the monitor how the poll is treated that is about to begin.
+fn note_terms(processor: &Processor, terms: &Terms) {
+    processor.watch.restrict_next_poll(terms.preemption);
+    processor.watch.rank_next_poll(terms.priority);
+    if let Some(time_slice) = terms.time_slice {
+        processor.watch.time_next_poll(time_slice);
+    }
+    processor.counters.polls_by_class(terms.priority);
 }
 
 fn wait_for_processor(seat: &Seat) -> Step {
@@ -190,7 +206,7 @@ fn wait_for_processor(seat: &Seat) -> Step {
     if seat.scheduler().is_stopping() {
         seat.scheduler().wait_at_barrier(seat.machine());
     }
-    match seat.scheduler().background.pop_last_detached() {
+    match seat.scheduler().pop_last_detached() {
         Some(detached) => Step::Resume(detached.suspended),
         None => Step::Exit,
     }
@@ -215,7 +231,7 @@ fn attend(seat: &Seat, processor: &Processor) -> Option<Step> {
 
 /// While the runtime shuts down, detached polls go on to their ends; nothing else is begun.
 fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
-    match seat.scheduler().background.pop_last_detached() {
+    match seat.scheduler().pop_last_detached() {
         Some(detached) => resume(seat, processor, detached),
         None => {
             seat.leave();
@@ -228,7 +244,7 @@ fn shut_down_step(seat: &Seat, processor: &Processor) -> Step {
 pub(super) fn resume(seat: &Seat, processor: &Processor, detached: Detached) -> Step {
     processor.set_holder(detached.visible, seat.machine());
     seat.machine().place().depart();
-    processor.watch.restrict_next_poll(detached.preemption);
+    note_terms(processor, &detached.terms);
     seat.begin_background_slice(processor, detached.stopped_by);
     Step::Resume(detached.suspended)
 }
@@ -243,8 +259,14 @@ pub(crate) fn step_in_block_on(seat: &Seat) {
         Some(Work::Run(runnable)) => {
             seat.stop_search();
             seat.observe_begin(processor, || Subject::of(runnable.header()));
-            processor.watch.restrict_next_poll(runnable.preemption());
+            if let Some(terms) = runnable.terms() {
+                note_terms(processor, &terms);
+            }
             poll_in_block_on(seat, processor, || runnable.run());
+            if seat.scheduler().classes.are_in_use() {
+                // What follows is of no class.
+                seat.scheduler().classes.stop_clock(seat.scheduler(), processor.index);
+            }
         }
         Some(Work::Resume(_)) => unreachable!("nothing is detached on a current-thread runtime"),
         None => seat.park(processor),
@@ -295,8 +317,7 @@ pub(crate) fn poll_main<F: Future>(
     }
 }
 
-/// What to run next, in the order: the background in its turn, now and then the injector, the LIFO
-/// slot, the local queue, the injector, other processors, what timers and events have woken, the background.
+/// What to run next, if there are tasks of several classes of the class that goes first.
 fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     let scheduler = &**seat.scheduler();
     let picks = seat.picks.get().wrapping_add(1);
@@ -304,6 +325,17 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
     if picks.is_multiple_of(TIMER_INTERVAL) {
         seat.fire_timers();
     }
+    if scheduler.classes.are_in_use() {
+        return classes::next_by_class(seat, processor, picks);
+    }
+    next_normal(seat, processor, picks)
+}
+
+/// The next normal task, in the order: the background in its turn, now and then the injector, the LIFO
+/// slot, the local queue, the injector, other processors, what timers and events have woken, the background.
+#[inline(always)]
+pub(super) fn next_normal(seat: &Seat, processor: &Processor, picks: u32) -> Option<Work> {
+    let scheduler = &**seat.scheduler();
     if let Some(preempted) = scheduler.background.pop_in_turn(&seat.turn) {
         seat.has_turn.set(true);
         return Some(preempted);
@@ -314,6 +346,9 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
         seat.anticipation.fresh();
         return Some(Work::Run(fresh));
     }
+    if let Some(latency) = classes::pop_woken_latency(scheduler) {
+        return Some(latency);
+    }
     let background = scheduler.background.pop()?;
     seat.anticipation.background();
     Some(background)
@@ -323,6 +358,9 @@ fn next(seat: &Seat, processor: &Processor) -> Option<Work> {
 /// is likely to come in a moment, and to wait for that costs less than to stop a hog.
 fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
     if seat.scheduler().background.is_empty() || !seat.anticipation.is_worth_it() {
+        return None;
+    }
+    if seat.scheduler().classes.are_in_use() {
         return None;
     }
     seat.lane.forget_time();
@@ -340,6 +378,7 @@ fn await_fresh(seat: &Seat, processor: &Processor) -> Option<Runnable> {
     None
 }
 
+#[inline(always)]
 fn next_fresh(seat: &Seat, processor: &Processor, picks: u32) -> Option<Runnable> {
     let injected = || next_injected(seat, processor);
     let is_round = picks.is_multiple_of(INJECTOR_INTERVAL);

@@ -166,6 +166,7 @@ impl Scheduler {
     /// A machine that is about to poll on the processor waits until the world goes on.
     #[cold]
     pub(super) fn stand_at_barrier(&self, seat: &Seat, processor: &Processor) {
+        self.classes.stop_clock(self, processor.index);
         let since = seat.trace_pause(Some(processor.index));
         self.barrier.wait(this_thread(), Stand::between_polls(processor.index));
         seat.trace_pause_end(Some(processor.index), since);

@@ -1,12 +1,14 @@
-//! Tasks with settings of their own: a name, and what may be done about long polls.
+//! Tasks with settings of their own: a name, what may be done about long polls, a class and a time
+//! slice.
 
-use super::{JoinHandle, LocalSet, Preemption, Runnable, Schedule, TaskHeader, local};
+use super::{JoinHandle, LocalSet, Preemption, Priority, Runnable, Schedule, TaskHeader, local};
 use crate::blocking;
-use crate::runtime::Handle;
+use crate::runtime::{Handle, check_time_slice};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 /// Spawns a task with settings of its own.
 ///
@@ -16,6 +18,8 @@ use std::ptr::NonNull;
 pub struct Builder<'a> {
     name: Option<&'a str>,
     preemption: Preemption,
+    priority: Priority,
+    time_slice: Option<Duration>,
 }
 
 impl<'a> Builder<'a> {
@@ -36,6 +40,43 @@ impl<'a> Builder<'a> {
     /// nothing is done at all. Blocking closures are never preempted, whatever is set.
     pub fn preemption(&self, preemption: Preemption) -> Self {
         Builder { preemption, ..*self }
+    }
+
+    /// The class of the task. The default is [`Priority::Normal`], also for the tasks that a task of
+    /// another class spawns: a class is not inherited.
+    ///
+    /// When tasks of several classes are ready, those of the latency class go first and those of the
+    /// batch class last; and one that becomes ready while every worker is in a poll of a lower class
+    /// has one of these give way at once. Still every class that has something ready has its share of
+    /// the time: see [`priority_weights`](crate::runtime::Builder::priority_weights). So all tasks of a
+    /// class together pay for one that computes for long; it loses its worker after its time slice like
+    /// any other.
+    ///
+    /// Normal tasks have queues of their own on each worker, the other classes one queue each that all
+    /// workers share, as suits few or long tasks.
+    ///
+    /// On a current-thread runtime the class decides what goes first, and a poll is only asked to give
+    /// way. It has no meaning for blocking closures, nor for tasks of a [`LocalSet`], which are a part of
+    /// another poll, nor on a seeded runtime. The future of `block_on` is of no class: beside it tasks run
+    /// one at a time.
+    pub fn priority(&self, priority: Priority) -> Self {
+        Builder { priority, ..*self }
+    }
+
+    /// How long a poll of the task may run while other tasks wait, before it is asked to give way; the
+    /// default is the runtime's, see [`time_slice`](crate::runtime::Builder::time_slice) there. A longer
+    /// one has the task interrupted less often, for the price that others of its class wait for longer;
+    /// it does not keep tasks that are woken from having their turn, nor other classes from their share.
+    /// Rounded down to microseconds.
+    ///
+    /// It has no meaning for blocking closures and tasks of a [`LocalSet`].
+    ///
+    /// # Panics
+    /// If it is less than 100 us or more than 60 s.
+    #[track_caller]
+    pub fn time_slice(&self, slice: Duration) -> Self {
+        check_time_slice(slice);
+        Builder { time_slice: Some(slice), ..*self }
     }
 
     /// As [`spawn`](crate::spawn).
@@ -65,7 +106,10 @@ impl<'a> Builder<'a> {
         F::Output: Send + 'static,
     {
         let scheduler = handle.scheduler();
-        let schedule = Named::new(scheduler.clone(), self.name);
+        // What a seed draws has no classes.
+        let priority = if scheduler.seeded.is_some() { Priority::Normal } else { self.priority };
+        let time_slice = self.time_slice;
+        let schedule = Named { priority, time_slice, ..Named::new(scheduler.clone(), self.name) };
         Ok(scheduler.spawn_with(future, schedule, self.preemption, Location::caller()))
     }
 
@@ -129,15 +173,26 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Where the runnables of a task go that may have a name.
+/// Where the runnables of a task go that may have a name, and what else only such tasks have.
 pub(crate) struct Named<S> {
     schedule: S,
     name: Option<Box<str>>,
+    priority: Priority,
+    time_slice: Option<Duration>,
 }
 
 impl<S> Named<S> {
     pub(crate) fn new(schedule: S, name: Option<&str>) -> Self {
-        Named { schedule, name: name.map(Box::from) }
+        Named {
+            schedule,
+            name: name.map(Box::from),
+            priority: Priority::default(),
+            time_slice: None,
+        }
+    }
+
+    pub(crate) fn of_class(schedule: S, priority: Priority) -> Self {
+        Named { priority, ..Named::new(schedule, None) }
     }
 }
 
@@ -170,5 +225,13 @@ impl<S: Schedule> Schedule for Named<S> {
 
     fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    fn time_slice(&self) -> Option<Duration> {
+        self.time_slice
     }
 }

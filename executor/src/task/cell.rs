@@ -19,7 +19,7 @@
 
 use super::raw::{self, Vtable};
 use super::state::State;
-use super::{Id, JoinError, Schedule};
+use super::{Id, JoinError, Schedule, Terms};
 use atomic_waker::AtomicWaker;
 use preempt_sysmon::policy::Preemption;
 use std::cell::UnsafeCell;
@@ -76,6 +76,20 @@ impl Header {
     }
 }
 
+impl Header {
+    /// How its polls are treated.
+    #[cold]
+    pub(super) fn terms(&self) -> Terms {
+        // SAFETY: a header is the start of its cell, and alive.
+        let time_slice = || unsafe { (self.vtable.time_slice)(NonNull::from(self)) };
+        Terms {
+            preemption: self.state.preemption(),
+            priority: self.state.priority(),
+            time_slice: self.state.is_timed().then(time_slice).flatten(),
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Links {
     pub(super) previous: Option<NonNull<Header>>,
@@ -114,7 +128,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     ) -> NonNull<Header> {
         let cell = Box::new(Cell {
             header: Header {
-                state: State::new(preemption),
+                state: State::new(preemption, schedule.priority(), schedule.time_slice().is_some()),
                 vtable: raw::vtable::<F, S>(),
                 id: Id::next(),
                 queue_link: UnsafeCell::new(None),

@@ -1,6 +1,6 @@
 //! A set of tasks that are waited for together, and settings for them.
 
-use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, Preemption, coop};
+use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, Preemption, Priority, coop};
 use crate::runtime::Handle;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::fmt;
@@ -9,6 +9,7 @@ use std::io;
 use std::panic;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A set of tasks whose outputs come in the order of completion.
 ///
@@ -269,6 +270,20 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`Builder::preemption`](super::Builder::preemption).
     pub fn preemption(self, preemption: Preemption) -> Self {
         Builder { settings: self.settings.preemption(preemption), ..self }
+    }
+
+    /// As [`Builder::priority`](super::Builder::priority).
+    pub fn priority(self, priority: Priority) -> Self {
+        Builder { settings: self.settings.priority(priority), ..self }
+    }
+
+    /// As [`Builder::time_slice`](super::Builder::time_slice).
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn time_slice(self, slice: Duration) -> Self {
+        Builder { settings: self.settings.time_slice(slice), ..self }
     }
 
     /// As [`Builder::spawn`](super::Builder::spawn).

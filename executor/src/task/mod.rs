@@ -32,7 +32,7 @@ pub use error::JoinError;
 pub use id::{Id, id, try_id};
 pub use join::JoinHandle;
 pub use join_set::JoinSet;
-pub use preempt_sysmon::policy::Preemption;
+pub use preempt_sysmon::policy::{Preemption, Priority};
 
 pub(crate) use builder::Named;
 pub(crate) use list::List;
@@ -54,6 +54,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 /// Where the runnables of a task go.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -88,6 +89,29 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     fn name(&self) -> Option<&str> {
         None
     }
+    /// The class of the task. Asked once, when it is made.
+    fn priority(&self) -> Priority {
+        Priority::Normal
+    }
+    /// The time slice of its polls, if that is not the runtime's. Never changes.
+    fn time_slice(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// How the polls of a task are treated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) preemption: Preemption,
+    pub(crate) priority: Priority,
+    /// `None`: the runtime's.
+    pub(crate) time_slice: Option<Duration>,
+}
+
+impl Terms {
+    /// Those of most tasks.
+    pub(crate) const PLAIN: Terms =
+        Terms { preemption: Preemption::Forced, priority: Priority::Normal, time_slice: None };
 }
 
 /// Makes a task. The three handles are its three first references.
@@ -240,9 +264,21 @@ impl Runnable {
         self.0.clone()
     }
 
-    /// How far its poll may be preempted.
-    pub(crate) fn preemption(&self) -> Preemption {
-        self.0.header().state.preemption()
+    /// How its poll is treated; `None`: as most are.
+    #[inline]
+    pub(crate) fn terms(&self) -> Option<Terms> {
+        let header = self.0.header();
+        if header.state.is_plain() { None } else { Some(header.terms()) }
+    }
+
+    /// Whether it is of the class that most tasks are of.
+    #[inline]
+    pub(crate) fn is_of_normal_class(&self) -> bool {
+        self.0.header().state.is_of_normal_class()
+    }
+
+    pub(crate) fn priority(&self) -> Priority {
+        self.0.header().state.priority()
     }
 
     /// Drops the future instead of running it.

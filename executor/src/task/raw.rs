@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 pub(super) struct Vtable {
     /// Runs a taken `Runnable`; uses up its reference.
@@ -36,6 +37,8 @@ pub(super) struct Vtable {
     pub(super) wakes_at_once: unsafe fn(NonNull<Header>) -> bool,
     /// The name that the task was given. Valid as long as the task.
     pub(super) name: unsafe fn(NonNull<Header>) -> Option<NonNull<str>>,
+    /// The time slice of its own. Never changes.
+    pub(super) time_slice: unsafe fn(NonNull<Header>) -> Option<Duration>,
     /// Frees the task; no reference is left.
     pub(super) free: unsafe fn(NonNull<Header>),
 }
@@ -52,6 +55,7 @@ pub(super) fn vtable<F: Future + 'static, S: Schedule>() -> &'static Vtable {
             drop_output: drop_output::<F, S>,
             wakes_at_once: wakes_at_once::<F, S>,
             name: name::<F, S>,
+            time_slice: time_slice::<F, S>,
             free: free::<F, S>,
         }
     }
@@ -160,6 +164,14 @@ unsafe fn name<F: Future + 'static, S: Schedule>(header: NonNull<Header>) -> Opt
     // SAFETY: the caller holds a reference.
     let task = unsafe { cell::<F, S>(header) };
     task.schedule.name().map(NonNull::from)
+}
+
+unsafe fn time_slice<F: Future + 'static, S: Schedule>(
+    header: NonNull<Header>,
+) -> Option<Duration> {
+    // SAFETY: the caller holds a reference.
+    let task = unsafe { cell::<F, S>(header) };
+    task.schedule.time_slice()
 }
 
 unsafe fn free<F: Future + 'static, S: Schedule>(header: NonNull<Header>) {

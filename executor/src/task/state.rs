@@ -9,6 +9,9 @@
 //!  JOINED     a `JoinHandle` exists and owns the output
 //!  ASKED_ONLY, LEFT_ALONE
 //!             how far polls may be preempted; none of the two: by all means. Set at birth, for good
+//!  LATENCY, BATCH
+//!             the class; none of the two: normal. Set at birth, for good
+//!  TIMED      polls have a time slice of their own. Set at birth, for good
 //!  the rest   number of references to the allocation
 //! ```
 //!
@@ -19,7 +22,7 @@
 //! after it has seen COMPLETE, or the machine that sets COMPLETE and sees JOINED clear.
 
 use crate::sync::AtomicUsize;
-use preempt_sysmon::policy::Preemption;
+use preempt_sysmon::policy::{Preemption, Priority};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 const RUNNING: usize = 1;
@@ -29,7 +32,13 @@ const CANCELLED: usize = 1 << 3;
 const JOINED: usize = 1 << 4;
 const ASKED_ONLY: usize = 1 << 5;
 const LEFT_ALONE: usize = 1 << 6;
-const ONE_REF: usize = 1 << 7;
+const LATENCY: usize = 1 << 7;
+const BATCH: usize = 1 << 8;
+const TIMED: usize = 1 << 9;
+const ONE_REF: usize = 1 << 10;
+
+/// What the polls of most tasks have nothing of.
+const SPECIAL: usize = ASKED_ONLY | LEFT_ALONE | LATENCY | BATCH | TIMED;
 
 /// Held at birth by the registry, the first `Runnable` and the `JoinHandle`.
 const REFS_AT_BIRTH: usize = 3;
@@ -118,13 +127,26 @@ pub(crate) enum Completed {
 }
 
 impl State {
-    pub(crate) fn new(preemption: Preemption) -> Self {
+    /// `is_timed`: there is a time slice of its own.
+    pub(crate) fn new(preemption: Preemption, class: Priority, is_timed: bool) -> Self {
         let allowed = match preemption {
             Preemption::Cooperative => ASKED_ONLY,
             Preemption::Never => LEFT_ALONE,
             _ => 0,
         };
-        State(AtomicUsize::new((REFS_AT_BIRTH * ONE_REF) | SCHEDULED | JOINED | allowed))
+        let class = match class {
+            Priority::Latency => LATENCY,
+            Priority::Batch => BATCH,
+            _ => 0,
+        };
+        let special = allowed | class | if is_timed { TIMED } else { 0 };
+        State(AtomicUsize::new((REFS_AT_BIRTH * ONE_REF) | SCHEDULED | JOINED | special))
+    }
+
+    /// Of a task like most.
+    #[cfg(test)]
+    fn plain() -> Self {
+        State::new(Preemption::Forced, Priority::Normal, false)
     }
 
     pub(crate) fn preemption(&self) -> Preemption {
@@ -134,6 +156,31 @@ impl State {
             ASKED_ONLY => Preemption::Cooperative,
             _ => Preemption::Never,
         }
+    }
+
+    /// Whether polls are like those of most tasks: of the normal class, without a time slice of
+    /// their own, and may be preempted by all means.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        // Relaxed: these bits never change; nor do those below.
+        self.0.load(Relaxed) & SPECIAL == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_of_normal_class(&self) -> bool {
+        self.0.load(Relaxed) & (LATENCY | BATCH) == 0
+    }
+
+    pub(crate) fn priority(&self) -> Priority {
+        match self.0.load(Relaxed) & (LATENCY | BATCH) {
+            0 => Priority::Normal,
+            LATENCY => Priority::Latency,
+            _ => Priority::Batch,
+        }
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.0.load(Relaxed) & TIMED != 0
     }
 
     /// Moves the word by `step`, which answers the next word (`None`: leave it) and a verdict.
@@ -305,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_wake_during_the_poll_reschedules() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.wake_by_ref(), Wake::Done);
         assert_eq!(state.wake_by_ref(), Wake::Done);
@@ -315,7 +362,7 @@ mod tests {
 
     #[test]
     fn an_idle_task_is_scheduled_once() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.suspend(false), Suspend::Idle);
         assert_eq!(state.wake_by_ref(), Wake::Schedule);
@@ -324,7 +371,7 @@ mod tests {
 
     #[test]
     fn cancelling_an_idle_task_schedules_it_for_its_destruction() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.suspend(false), Suspend::Idle);
         assert_eq!(state.cancel(), Cancel::Schedule);
@@ -333,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_task_that_wakes_itself_is_queued_again_once() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.suspend(true), Suspend::Reschedule);
         assert_eq!(state.wake_by_ref(), Wake::Done, "it is queued");
@@ -346,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_waker_that_is_used_up_gives_its_reference_to_the_runnable() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         // A waker for each of these, beside the three of birth.
         (0..4).for_each(|_| state.add_ref());
@@ -365,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_task_that_nobody_can_wake_any_more_goes_with_its_poll() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         assert!(!state.drop_refs(2));
         assert_eq!(state.suspend(false), Suspend::Last);
@@ -373,7 +420,7 @@ mod tests {
 
     #[test]
     fn cancelling_during_the_poll_takes_effect_at_its_end() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert_eq!(state.start(), Start::Poll);
         assert_eq!(state.cancel(), Cancel::Running);
         assert_eq!(state.suspend(false), Suspend::Cancel);
@@ -384,7 +431,7 @@ mod tests {
     #[test]
     fn what_was_allowed_at_birth_stays_allowed() {
         for preemption in [Preemption::Cooperative, Preemption::Forced, Preemption::Never] {
-            let state = State::new(preemption);
+            let state = State::new(preemption, Priority::Normal, false);
             assert_eq!(state.start(), Start::Poll);
             state.add_ref();
             assert_eq!(state.cancel(), Cancel::Running);
@@ -397,8 +444,26 @@ mod tests {
     }
 
     #[test]
+    fn a_class_and_a_time_slice_are_for_good() {
+        for priority in Priority::ALL {
+            for is_timed in [false, true] {
+                let state = State::new(Preemption::Forced, priority, is_timed);
+                assert_eq!(state.start(), Start::Poll);
+                state.add_ref();
+                assert_eq!(state.cancel(), Cancel::Running);
+                assert_eq!(state.complete(), Completed::Joined);
+                assert!(!state.drop_refs(3));
+                assert_eq!((state.priority(), state.is_timed()), (priority, is_timed));
+                assert_eq!(state.is_of_normal_class(), priority == Priority::Normal);
+                assert_eq!(state.is_plain(), priority == Priority::Normal && !is_timed);
+            }
+        }
+        assert!(!State::new(Preemption::Never, Priority::Normal, false).is_plain());
+    }
+
+    #[test]
     fn a_runnable_outrun_by_shutdown_is_stale() {
-        let state = State::new(Preemption::Forced);
+        let state = State::plain();
         assert!(state.shut_down());
         assert_eq!(state.start(), Start::Stale);
         assert_eq!(state.complete(), Completed::Joined);
@@ -418,7 +483,7 @@ mod models {
     #[test]
     fn loom_wakes_against_the_end_of_a_poll() {
         loom::model(|| {
-            let state = Arc::new(State::new(Preemption::Forced));
+            let state = Arc::new(State::plain());
             assert_eq!(state.start(), Start::Poll);
             let wakers: Vec<_> = (0..2)
                 .map(|_| {
@@ -442,7 +507,7 @@ mod models {
     #[test]
     fn loom_completion_against_the_drop_of_the_handle() {
         loom::model(|| {
-            let state = Arc::new(State::new(Preemption::Forced));
+            let state = Arc::new(State::plain());
             assert_eq!(state.start(), Start::Poll);
             let handle = thread::spawn({
                 let state = state.clone();
@@ -458,7 +523,7 @@ mod models {
     #[test]
     fn loom_shutdown_against_start() {
         loom::model(|| {
-            let state = Arc::new(State::new(Preemption::Forced));
+            let state = Arc::new(State::plain());
             let shutdown = thread::spawn({
                 let state = state.clone();
                 move || state.shut_down()
@@ -473,7 +538,7 @@ mod models {
     #[test]
     fn loom_cancel_against_the_end_of_a_poll() {
         loom::model(|| {
-            let state = Arc::new(State::new(Preemption::Forced));
+            let state = Arc::new(State::plain());
             assert_eq!(state.start(), Start::Poll);
             let abort = thread::spawn({
                 let state = state.clone();

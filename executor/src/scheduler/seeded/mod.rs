@@ -280,11 +280,11 @@ pub(super) fn step(seat: &Seat, processor: &Processor) -> Step {
 
 fn run(seat: &Seat, processor: &Processor, runnable: Runnable) {
     seat.observe_begin(processor, || Subject::of(runnable.header()));
-    match runnable.preemption() {
-        Preemption::Never => {
-            worker::poll_restricted(seat, processor, runnable, Preemption::Never);
+    match runnable.terms() {
+        Some(terms) if terms.preemption == Preemption::Never => {
+            worker::poll_on_terms(seat, processor, runnable, terms);
         }
-        // Nobody sends signals, so that the others do not differ.
+        // Nobody sends signals or measures time, so that the others do not differ.
         _ => worker::poll(seat, processor, || {
             checkpoint::raise_request();
             runnable.run();
