@@ -1,15 +1,21 @@
 //! Threads for code that blocks: `spawn_blocking`, files and standard streams, and
 //! `block_in_place`.
+//!
+//! Which thread does which job, and when there is to be another one: `blocking/jobs.rs`.
+
+mod jobs;
+
+pub(crate) use jobs::AtClose;
 
 use crate::context::{self, BlockedBy};
 use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::scheduler::Scheduler;
-use crate::sync::{Condvar, Critical, Mutex};
+use crate::sync::Critical;
 use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use crate::trace;
-use std::collections::VecDeque;
+use jobs::{Jobs, Pushed};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
@@ -21,34 +27,10 @@ use std::time::{Duration, Instant};
 
 /// A pool that grows with the work, up to a limit, and shrinks when it is idle.
 pub(crate) struct BlockingPool {
-    inner: Mutex<Inner>,
-    /// A job was queued, or the pool was closed.
-    changed: Condvar,
-    one_left: Condvar,
-    most_threads: usize,
+    jobs: Jobs<Runnable>,
     keep_alive: Duration,
     /// Closures that are queued or running.
     at_work: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Inner {
-    queue: VecDeque<(Runnable, AtClose)>,
-    /// Threads that take jobs.
-    threads: usize,
-    /// Threads that have not ended: also those that take no more jobs and run the stop hook.
-    alive: usize,
-    /// Threads that wait; the queued jobs are for the first of them.
-    idle: usize,
-    closed: bool,
-}
-
-/// What becomes of a job that no thread has begun when the pool closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AtClose {
-    Cancel,
-    /// It is done first. For writes: their callers were told that the bytes were taken.
-    Run,
 }
 
 /// A closure as a future that is ready at its first poll.
@@ -106,10 +88,7 @@ impl<F: FnOnce() -> T, T> Future for Job<F> {
 impl BlockingPool {
     pub(crate) fn new(config: &Config) -> Self {
         BlockingPool {
-            inner: Mutex::default(),
-            changed: Condvar::new(),
-            one_left: Condvar::new(),
-            most_threads: config.max_blocking_threads,
+            jobs: Jobs::new(config.max_blocking_threads),
             keep_alive: config.blocking_keep_alive,
             at_work: AtomicUsize::new(0),
         }
@@ -117,8 +96,7 @@ impl BlockingPool {
 
     /// How many threads there are, how many of them wait, and how many jobs do.
     pub(crate) fn numbers(&self) -> [usize; 3] {
-        let inner = self.inner.lock();
-        [inner.threads, inner.idle, inner.queue.len()]
+        self.jobs.numbers()
     }
 
     /// Whether a closure is queued or running.
@@ -131,24 +109,14 @@ impl BlockingPool {
     /// # Errors
     /// When there is no thread, and the system makes none. Nothing is queued then.
     fn push(&self, runnable: Runnable, at_close: AtClose, handle: &Handle) -> io::Result<()> {
-        let mut inner = self.inner.lock();
-        if inner.closed {
-            drop(inner);
-            runnable.shut_down();
-            return Ok(());
+        match self.jobs.push(runnable, at_close) {
+            Pushed::Queued => Ok(()),
+            Pushed::ThreadNeeded => self.start_thread(handle),
+            Pushed::Closed(runnable) => {
+                runnable.shut_down();
+                Ok(())
+            }
         }
-        inner.queue.push_back((runnable, at_close));
-        if inner.idle >= inner.queue.len() {
-            // Who is woken takes the lock first.
-            drop(inner);
-            self.changed.notify_one();
-        } else if inner.threads < self.most_threads {
-            inner.threads += 1;
-            inner.alive += 1;
-            drop(inner);
-            return self.start_thread(handle);
-        }
-        Ok(())
     }
 
     /// Starts the thread that was counted already.
@@ -170,14 +138,8 @@ impl BlockingPool {
         let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else {
             return Ok(());
         };
-        let mut inner = self.inner.lock();
-        inner.threads -= 1;
-        let stuck = inner.threads == 0;
-        let abandoned = if stuck { std::mem::take(&mut inner.queue) } else { VecDeque::new() };
-        drop(inner);
-        self.left();
-        if stuck {
-            abandoned.into_iter().for_each(|(runnable, _)| runnable.shut_down());
+        if let Some(abandoned) = self.jobs.thread_missing() {
+            abandoned.for_each(Runnable::shut_down);
             return Err(error);
         }
         report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
@@ -186,62 +148,19 @@ impl BlockingPool {
 
     /// The life of a thread of the pool.
     fn work(&self, scheduler: &Scheduler) {
-        while let Some(runnable) = self.next() {
+        while let Some(runnable) = self.jobs.next(self.keep_alive) {
             trace::run_blocking(scheduler, runnable);
-        }
-    }
-
-    /// A thread has ended.
-    fn left(&self) {
-        self.inner.lock().alive -= 1;
-        self.one_left.notify_all();
-    }
-
-    /// The next job; `None`: the thread was idle for too long, or the pool is closed. It no longer
-    /// counts then.
-    fn next(&self) -> Option<Runnable> {
-        let mut inner = self.inner.lock();
-        let deadline = Instant::now() + self.keep_alive;
-        let mut in_time = true;
-        loop {
-            if let Some((runnable, _)) = inner.queue.pop_front() {
-                return Some(runnable);
-            }
-            if inner.closed || !in_time {
-                inner.threads -= 1;
-                return None;
-            }
-            inner.idle += 1;
-            in_time = self.changed.wait_until(&mut inner, Some(deadline));
-            inner.idle -= 1;
         }
     }
 
     /// Takes no more jobs, and cancels those that no thread has begun, see [`AtClose`].
     pub(crate) fn close(&self) {
-        let cancelled = {
-            let mut inner = self.inner.lock();
-            inner.closed = true;
-            let (run, cancel): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut inner.queue)
-                .into_iter()
-                .partition(|(_, at_close)| *at_close == AtClose::Run);
-            // Whoever queued them has seen to a thread, and no thread ends before the queue does.
-            inner.queue = run;
-            cancel
-        };
-        self.changed.notify_all();
-        cancelled.into_iter().for_each(|(runnable, _)| runnable.shut_down());
+        self.jobs.close().for_each(Runnable::shut_down);
     }
 
     /// Waits until all threads have ended. `false`: not before the deadline.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        let mut inner = self.inner.lock();
-        while inner.alive > 0 {
-            if !self.one_left.wait_until(&mut inner, deadline) {
-                return inner.alive == 0;
-            }
-        }
-        true
+        self.jobs.wait_until_gone(deadline)
     }
 }
 
@@ -250,7 +169,7 @@ struct Farewell<'a>(&'a BlockingPool);
 
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
-        self.0.left();
+        self.0.jobs.left();
     }
 }
 

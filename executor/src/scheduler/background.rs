@@ -8,6 +8,7 @@
 //! see [`Turn`], in which one machine prefers whatever is in the background.
 
 use super::detach::Detached;
+use super::places::Places;
 use super::queue::Injector;
 use super::worker::Work;
 use crate::sync::Mutex;
@@ -27,9 +28,8 @@ pub(super) struct Background {
     inspection: Mutex<()>,
     /// A fresh task was taken since the last turn began.
     fresh_ran: AtomicBool,
-    /// Polls in `detached`, and those that are on their way into it.
-    places_taken: AtomicUsize,
-    most_detached: usize,
+    /// Of the polls in `detached`, and of those that are on their way into it.
+    places: Places,
     /// How many of each kind are still to be served in this round.
     round: [AtomicUsize; 2],
     /// When the background last had its turn, in nanoseconds after `epoch`.
@@ -56,8 +56,7 @@ impl Background {
             detached: ArrayQueue::new(most_detached.max(1)),
             inspection: Mutex::default(),
             fresh_ran: AtomicBool::new(true),
-            places_taken: AtomicUsize::new(0),
-            most_detached,
+            places: Places::new(most_detached),
             round: Default::default(),
             last_turn: AtomicU64::new(0),
             turn_interval: nanos(interval),
@@ -84,22 +83,18 @@ impl Background {
 
     /// Whether one more poll may be detached. Signal-safe.
     pub(super) fn has_place(&self) -> bool {
-        self.places_taken.load(Relaxed) < self.most_detached
+        self.places.has_one()
     }
 
     /// Takes a place for a poll that is about to be detached. `false`: there is none.
     #[must_use]
     pub(super) fn take_place(&self) -> bool {
-        let taken = self.places_taken.fetch_add(1, Relaxed) < self.most_detached;
-        if !taken {
-            self.give_place_back();
-        }
-        taken
+        self.places.take()
     }
 
     /// The poll was not detached after all.
     pub(super) fn give_place_back(&self) {
-        self.places_taken.fetch_sub(1, Relaxed);
+        self.places.give_back();
     }
 
     /// Into the place that was taken. Allocates nothing.

@@ -24,7 +24,7 @@
 //!
 //! Models: `loom_*` at the end of this file.
 
-use crate::sync::{AtomicUsize, Mutex};
+use crate::sync::{AtomicUsize, Mutex, fence_for_loom};
 use std::sync::atomic::Ordering::SeqCst;
 
 /// `searching` in the low half, `awake` in the high half.
@@ -143,13 +143,6 @@ impl Idle {
     pub(crate) fn has_searcher(&self) -> bool {
         self.state.load(SeqCst) & SEARCHING_MASK != 0
     }
-}
-
-/// See the head of the file. Pairs with itself.
-#[inline]
-fn fence_for_loom() {
-    #[cfg(loom)]
-    crate::sync::fence(SeqCst);
 }
 
 #[cfg(all(test, not(loom)))]

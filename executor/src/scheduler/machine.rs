@@ -11,8 +11,8 @@
 //! many as there were polls without a processor at one time, plus one for each processor.
 
 use super::Scheduler;
+use super::offer::Offer;
 use super::os_thread;
-use super::parker::Parker;
 use super::seat::Seat;
 use super::worker;
 use crate::observe::Place;
@@ -26,8 +26,7 @@ use std::time::{Duration, Instant};
 
 /// A thread that runs tasks.
 pub(crate) struct Machine {
-    offer: Mutex<Offer>,
-    parker: Parker,
+    offer: Offer,
     /// What switches the thread between fibers. Its token is this machine's address.
     fibers: preempt_fiber::Machine,
     /// The monitor has taken its processor in the middle of a poll that still runs.
@@ -55,18 +54,10 @@ pub(crate) enum Expected {
     Again,
 }
 
-enum Offer {
-    Nothing,
-    Processor(usize),
-    /// The runtime has shut down.
-    Leave,
-}
-
 impl Machine {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Machine>| Machine {
-            offer: Mutex::new(Offer::Nothing),
-            parker: Parker::new(),
+            offer: Offer::new(),
             fibers: preempt_fiber::Machine::new(this.as_ptr().expose_provenance()),
             orphaned: AtomicBool::new(false),
             signal_expected: AtomicBool::new(false),
@@ -135,31 +126,12 @@ impl Machine {
 
     /// Gives the machine a processor, which the caller holds.
     pub(crate) fn offer(&self, processor: usize) {
-        *self.offer.lock() = Offer::Processor(processor);
-        let _done = self.parker.unpark();
-    }
-
-    fn dismiss(&self) {
-        *self.offer.lock() = Offer::Leave;
-        let _done = self.parker.unpark();
+        self.offer.make(processor);
     }
 
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.
     pub(super) fn wait_for_processor(&self) -> Option<usize> {
-        loop {
-            let mut offer = self.offer.lock();
-            match *offer {
-                Offer::Nothing => {}
-                Offer::Processor(processor) => {
-                    *offer = Offer::Nothing;
-                    return Some(processor);
-                }
-                // Stays: the machine asks again if it has gone on with a detached poll.
-                Offer::Leave => return None,
-            }
-            drop(offer);
-            self.parker.park();
-        }
+        self.offer.wait()
     }
 }
 
@@ -223,7 +195,7 @@ impl Machines {
     pub(crate) fn put_back(&self, machine: Arc<Machine>) {
         let mut roll = self.roll.lock();
         if roll.closed {
-            machine.dismiss();
+            machine.offer.dismiss();
         } else {
             roll.spare.push(machine);
         }
@@ -233,7 +205,7 @@ impl Machines {
     pub(crate) fn close(&self) {
         let mut roll = self.roll.lock();
         roll.closed = true;
-        roll.spare.drain(..).for_each(|machine| machine.dismiss());
+        roll.spare.drain(..).for_each(|machine| machine.offer.dismiss());
     }
 
     /// A thread ends. `true`: it was the last, and nobody waits for that any more.

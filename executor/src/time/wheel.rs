@@ -43,6 +43,8 @@ pub(crate) struct Wheel {
     elapsed: u64,
     /// How many timers have not fired.
     len: usize,
+    /// How many have.
+    fired: u64,
     /// No timer is due before; there may be none at this very time.
     not_before: Option<u64>,
     /// Kept for its memory; empty between uses.
@@ -88,6 +90,7 @@ impl Default for Wheel {
             slots: Slab::new(),
             elapsed: 0,
             len: 0,
+            fired: 0,
             not_before: None,
             due: Vec::new(),
         }
@@ -110,6 +113,11 @@ impl Wheel {
     /// How many timers have not fired.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many timers have fired.
+    pub(crate) fn fired(&self) -> u64 {
+        self.fired
     }
 
     pub(crate) fn insert(&mut self, due: u64, waker: Waker) -> Key {
@@ -165,7 +173,9 @@ impl Wheel {
         }
         self.elapsed = self.elapsed.max(now_tick);
         self.not_before = self.look_ahead();
-        wakers.len() - before
+        let fired = wakers.len() - before;
+        self.fired += fired as u64;
+        fired
     }
 
     /// The list that comes first. Whatever is on a lower level is due before all of a higher one.
@@ -279,7 +289,7 @@ impl Wheel {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
