@@ -21,7 +21,10 @@ use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -31,6 +34,7 @@ pub(crate) struct BlockingPool {
     keep_alive: Duration,
     /// Closures that are queued or running.
     at_work: AtomicUsize,
+    shortage_reported: AtomicBool,
 }
 
 /// A closure as a future that is ready at its first poll.
@@ -91,6 +95,7 @@ impl BlockingPool {
             jobs: Jobs::new(config.max_blocking_threads),
             keep_alive: config.blocking_keep_alive,
             at_work: AtomicUsize::new(0),
+            shortage_reported: AtomicBool::new(false),
         }
     }
 
@@ -142,7 +147,9 @@ impl BlockingPool {
             abandoned.for_each(Runnable::shut_down);
             return Err(error);
         }
-        report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        if !self.shortage_reported.swap(true, Relaxed) {
+            report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        }
         Ok(())
     }
 

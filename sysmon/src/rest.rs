@@ -173,8 +173,8 @@ mod models {
         rest: Rest,
         parker: Token,
         breaker: Token,
-        /// The lock of the event queue.
-        poller: Mutex<()>,
+        /// The lock of the event queue: loom does not try what fails a `try_lock` of its own.
+        polled: AtomicBool,
         /// Something runs, or a timer is set, or a task waits.
         reason: AtomicBool,
     }
@@ -185,7 +185,7 @@ mod models {
                 rest: Rest::new(),
                 parker: Token::default(),
                 breaker: Token::default(),
-                poller: Mutex::new(()),
+                polled: AtomicBool::new(false),
                 reason: AtomicBool::new(false),
             })
         }
@@ -250,13 +250,16 @@ mod models {
     /// machine polls in passing. Nobody asks for the reason again before it sleeps.
     #[test]
     fn loom_a_kick_against_a_pause_in_the_event_queue() {
-        loom::model(|| {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
             let world = World::new();
             let kicks = spawn(&world, World::kick);
             let passes = spawn(&world, |world| {
                 // The kick's event may be consumed here.
-                if let Ok(_poller) = world.poller.try_lock() {
+                if !world.polled.swap(true, SeqCst) {
                     *world.breaker.0.lock().unwrap() = false;
+                    world.polled.store(false, SeqCst);
                 }
             });
             loop {
@@ -266,10 +269,13 @@ mod models {
                 }
                 world.rest.look_again_at(1000);
                 let slept = world.rest.in_netpoll(|is_kicked| {
-                    let Ok(_poller) = world.poller.try_lock() else { return false };
+                    if world.polled.swap(true, SeqCst) {
+                        return false;
+                    }
                     if !is_kicked() {
                         world.breaker.wait();
                     }
+                    world.polled.store(false, SeqCst);
                     true
                 });
                 if !slept {

@@ -60,7 +60,8 @@ impl Alarm {
 fn set_timer(file: &OwnedFd, left: Duration) {
     let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let value = libc::timespec {
-        tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
+        // What is later than that rings early, and is set again.
+        tv_sec: i32::try_from(left.as_secs()).unwrap_or(i32::MAX).into(),
         tv_nsec: left.subsec_nanos().into(),
     };
     let timer = libc::itimerspec { it_interval: zero, it_value: value };

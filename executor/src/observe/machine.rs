@@ -13,6 +13,7 @@ pub(crate) struct Place {
     /// Likewise of the variable that says whether a switch is under way.
     switching: AtomicUsize,
     /// The kernel thread, of a machine without fibers.
+    #[cfg(target_os = "linux")]
     thread: AtomicUsize,
     /// How many polls have lost their processor to the monitor here.
     losses: AtomicU64,
@@ -31,15 +32,18 @@ impl Place {
         }
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn task(&self) -> usize {
         self.task.load(Relaxed)
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn switching(&self) -> usize {
         self.switching.load(Relaxed)
     }
 
     /// The thread, if the machine has no fibers.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn thread(&self) -> Option<usize> {
         Some(self.thread.load(Relaxed)).filter(|&thread| thread != 0)
     }

@@ -6,6 +6,7 @@ mod config;
 mod current_thread;
 mod handle;
 mod id;
+mod shortage;
 
 pub use crate::endpoint::{DebugEndpoint, DebugServer};
 #[cfg(feature = "metrics")]
@@ -89,7 +90,7 @@ impl Runtime {
         }
         let flavor = config.flavor;
         let limits = config.limits();
-        let (scheduler, monitor) = Scheduler::new(config)?;
+        let (scheduler, monitor) = Scheduler::new(config).map_err(shortage::of_files)?;
         if scheduler.config.start_paused {
             scheduler.timers.clock.stop();
         }
@@ -97,11 +98,9 @@ impl Runtime {
             Flavor::CurrentThread => Driver::CurrentThread(CurrentThread::new(&scheduler)),
             Flavor::MultiThread => Driver::MultiThread,
         };
-        let monitor = monitor.start(
-            scheduler.clone(),
-            limits,
-            crate::scheduler::os_thread::prepare_monitor,
-        )?;
+        let monitor = monitor
+            .start(scheduler.clone(), limits, crate::scheduler::os_thread::prepare_monitor)
+            .map_err(shortage::of_threads)?;
         let debug = debug::settings();
         let mut runtime = Runtime {
             debug_server: None,
@@ -115,7 +114,7 @@ impl Runtime {
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.
             scheduler.make_fibers()?;
-            scheduler.start_machines()?;
+            scheduler.start_machines().map_err(shortage::of_threads)?;
         }
         runtime.debug_server = match &scheduler.config.debug_endpoint {
             Some(endpoint) => Some(endpoint.start(&runtime.handle)?),

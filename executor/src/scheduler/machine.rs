@@ -22,7 +22,7 @@ use preempt_fiber::Spare;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A thread that runs tasks.
 pub(crate) struct Machine {
@@ -32,8 +32,10 @@ pub(crate) struct Machine {
     /// The monitor has taken its processor in the middle of a poll that still runs.
     orphaned: AtomicBool,
     /// A signal was sent to the machine and has not been handled.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     signal_expected: AtomicBool,
     /// When the last signal was sent.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     last_signal: Mutex<Option<Instant>>,
     /// The signals that its thread blocks when a poll begins.
     signal_mask: AtomicU64,
@@ -45,6 +47,7 @@ pub(crate) struct Machine {
 
 /// Whether a signal is to be sent to a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) enum Expected {
     /// One is on its way already.
     Already,
@@ -60,7 +63,9 @@ impl Machine {
             offer: Offer::new(),
             fibers: preempt_fiber::Machine::new(this.as_ptr().expose_provenance()),
             orphaned: AtomicBool::new(false),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
             signal_expected: AtomicBool::new(false),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
             last_signal: Mutex::new(None),
             signal_mask: AtomicU64::new(0),
             place: Place::default(),
@@ -83,6 +88,7 @@ impl Machine {
     }
 
     /// The kernel thread that it is on, if it runs.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn kernel_thread(&self) -> Option<usize> {
         self.fibers.kernel_thread().or_else(|| self.place.thread())
     }
@@ -93,9 +99,10 @@ impl Machine {
 
     /// A signal is about to be sent. Called by the monitor.
     #[must_use]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn expect_signal(&self) -> Expected {
         /// A signal that came in the middle of a switch is not taken note of; it is sent again.
-        const LOST_AFTER: Duration = Duration::from_millis(1);
+        const LOST_AFTER: std::time::Duration = std::time::Duration::from_millis(1);
         let mut last = self.last_signal.lock();
         let pending = self.signal_expected.load(SeqCst);
         if pending && last.is_some_and(|last| last.elapsed() < LOST_AFTER) {
@@ -107,6 +114,7 @@ impl Machine {
     }
 
     /// Whether a signal was sent that has not been handled.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn take_expected_signal(&self) -> bool {
         self.signal_expected.swap(false, SeqCst)
     }
@@ -120,6 +128,7 @@ impl Machine {
         self.orphaned.store(orphaned, SeqCst);
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn signal_mask(&self) -> u64 {
         self.signal_mask.load(Relaxed)
     }

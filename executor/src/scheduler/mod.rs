@@ -29,8 +29,12 @@ mod waking;
 pub(crate) mod worker;
 
 pub(crate) use background::TURNS_PER_SLICE;
-pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
-pub(crate) use machine::{Expected, Machine};
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+pub(crate) use detach::detach;
+pub(crate) use detach::{StoppedBy, on_checkpoint};
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+pub(crate) use machine::Expected;
+pub(crate) use machine::Machine;
 pub(crate) use seat::Seat;
 pub(crate) use waking::waits_for_nobody;
 
@@ -222,10 +226,17 @@ impl Scheduler {
     /// # Errors
     /// When `PREEMPT_FIBER_BACKEND` is no backend, or the signal cannot be had.
     pub(crate) fn make_fibers(&self) -> io::Result<()> {
-        let Some(pool) = self.config.fiber_pool()? else { return Ok(()) };
+        let Some(pool) = self.config.fiber_pool()? else {
+            if self.config.max_detached > 0 && self.config.forced_preemption {
+                report_missing_preemption();
+            }
+            return Ok(());
+        };
         if self.config.forced_preemption {
             match preempt::install(self.config.preemption_signal) {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    report_missing_preemption();
+                }
                 other => other?,
             }
         }
@@ -558,6 +569,19 @@ impl Scheduler {
     pub(crate) fn queued(&self) -> usize {
         let local: usize = self.processors.iter().map(|processor| processor.queue.len()).sum();
         local + self.injector.len() + self.background.len()
+    }
+}
+
+/// Tells once in the life of the process what is missing here.
+#[cold]
+fn report_missing_preemption() {
+    static REPORTED: AtomicBool = AtomicBool::new(false);
+    if !REPORTED.swap(true, Relaxed) {
+        report::warn(format_args!(
+            "polls without checkpoints cannot be suspended on this platform (x86-64 Linux with glibc \
+             only): a long one has its worker's place handed to another thread; \
+             `Builder::forced_preemption(false)` silences this"
+        ));
     }
 }
 

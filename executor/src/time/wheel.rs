@@ -31,6 +31,9 @@ const LEVELS: usize = (u64::BITS - TICK_BITS).div_ceil(LEVEL_BITS) as usize;
 /// A list with no more timers than these is looked through for its first.
 const SHORT: usize = 8;
 
+/// An empty wheel keeps the memory of so many timers.
+const KEPT: usize = 4096;
+
 /// A slot's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(usize);
@@ -136,7 +139,17 @@ impl Wheel {
             self.unlink(key);
             self.len -= 1;
         }
-        self.slots.remove(key).waker
+        self.vacate(key).waker
+    }
+
+    /// Gives a slot back, and with the last one the memory of very many.
+    fn vacate(&mut self, key: usize) -> Slot {
+        let slot = self.slots.remove(key);
+        if self.slots.is_empty() && self.slots.capacity() > KEPT {
+            self.slots = Slab::new();
+            self.due = Vec::new();
+        }
+        slot
     }
 
     /// Whether the timer has fired; then its slot is given back. If not, `waker` is the one to wake; the
@@ -144,7 +157,7 @@ impl Wheel {
     pub(crate) fn poll(&mut self, Key(key): Key, waker: &Waker) -> (bool, Option<Waker>) {
         match &mut self.slots[key].waker {
             None => {
-                self.slots.remove(key);
+                self.vacate(key);
                 (true, None)
             }
             Some(known) if known.will_wake(waker) => (false, None),
