@@ -1,55 +1,41 @@
 //! Threads for code that blocks: `spawn_blocking`, files and standard streams, and
 //! `block_in_place`.
+//!
+//! Which thread does which job, and when there is to be another one: `blocking/jobs.rs`.
+
+mod jobs;
+
+pub(crate) use jobs::AtClose;
 
 use crate::context::{self, BlockedBy};
 use crate::coop;
 use crate::report;
 use crate::runtime::{Config, Flavor, Handle};
 use crate::scheduler::{Scheduler, Seat};
-use crate::sync::{Condvar, Critical, Guard, Mutex};
+use crate::sync::Critical;
 use crate::task::{self, JoinHandle, Named, Preemption, Runnable, Schedule, TaskHeader};
 use crate::trace;
-use std::collections::VecDeque;
+use jobs::{Jobs, Pushed};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// A pool that grows with the work, up to a limit, and shrinks when it is idle.
 pub(crate) struct BlockingPool {
-    inner: Mutex<Inner>,
-    /// A job was queued, or the pool was closed.
-    changed: Condvar,
-    one_left: Condvar,
-    most_threads: usize,
+    jobs: Jobs<Runnable>,
     keep_alive: Duration,
     /// Closures that are queued or running.
     at_work: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Inner {
-    queue: VecDeque<(Runnable, AtClose)>,
-    /// Threads that take jobs.
-    threads: usize,
-    /// Threads that have not ended: also those that take no more jobs and run the stop hook.
-    alive: usize,
-    /// Threads that wait; the queued jobs are for the first of them.
-    idle: usize,
-    closed: bool,
-}
-
-/// What becomes of a job that no thread has begun when the pool closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AtClose {
-    Cancel,
-    /// It is done first. For writes: their callers were told that the bytes were taken.
-    Run,
+    shortage_reported: AtomicBool,
 }
 
 /// A closure as a future that is ready at its first poll.
@@ -107,19 +93,16 @@ impl<F: FnOnce() -> T, T> Future for Job<F> {
 impl BlockingPool {
     pub(crate) fn new(config: &Config) -> Self {
         BlockingPool {
-            inner: Mutex::default(),
-            changed: Condvar::new(),
-            one_left: Condvar::new(),
-            most_threads: config.max_blocking_threads,
+            jobs: Jobs::new(config.max_blocking_threads),
             keep_alive: config.blocking_keep_alive,
             at_work: AtomicUsize::new(0),
+            shortage_reported: AtomicBool::new(false),
         }
     }
 
     /// How many threads there are, how many of them wait, and how many jobs do.
     pub(crate) fn numbers(&self) -> [usize; 3] {
-        let inner = self.inner.lock();
-        [inner.threads, inner.idle, inner.queue.len()]
+        self.jobs.numbers()
     }
 
     /// Whether a closure is queued or running.
@@ -132,19 +115,17 @@ impl BlockingPool {
     /// # Errors
     /// When there is no thread, and the system makes none. Nothing is queued then.
     fn push(&self, runnable: Runnable, at_close: AtClose, handle: &Handle) -> io::Result<()> {
-        let inner = self.inner.lock();
-        if inner.closed {
-            drop(inner);
-            runnable.shut_down();
-            return Ok(());
-        }
-        if let Some(seeded) = &handle.scheduler().seeded {
-            seeded.add_job(runnable, at_close);
-            drop(inner);
+        let seeded = handle.scheduler().seeded.as_ref();
+        let pushed = match seeded {
+            Some(seeded) => {
+                self.jobs.divert(runnable, |runnable| seeded.add_job(runnable, at_close))
+            }
+            None => self.jobs.push(runnable, at_close),
+        };
+        if seeded.is_some() {
             handle.scheduler().unpark(0);
-            return Ok(());
         }
-        self.enqueue(inner, runnable, at_close, handle)
+        self.see_to(pushed, handle)
     }
 
     /// Has a thread begin a job of a seeded runtime, whose turn has come.
@@ -152,28 +133,18 @@ impl BlockingPool {
     /// # Errors
     /// As [`push`](Self::push).
     pub(crate) fn begin(&self, runnable: Runnable, handle: &Handle) -> io::Result<()> {
-        self.enqueue(self.inner.lock(), runnable, AtClose::Run, handle)
+        self.see_to(self.jobs.push(runnable, AtClose::Run), handle)
     }
 
-    fn enqueue(
-        &self,
-        mut inner: Guard<'_, Inner>,
-        runnable: Runnable,
-        at_close: AtClose,
-        handle: &Handle,
-    ) -> io::Result<()> {
-        inner.queue.push_back((runnable, at_close));
-        if inner.idle >= inner.queue.len() {
-            // Who is woken takes the lock first.
-            drop(inner);
-            self.changed.notify_one();
-        } else if inner.threads < self.most_threads {
-            inner.threads += 1;
-            inner.alive += 1;
-            drop(inner);
-            return self.start_thread(handle);
+    fn see_to(&self, pushed: Pushed<Runnable>, handle: &Handle) -> io::Result<()> {
+        match pushed {
+            Pushed::Queued => Ok(()),
+            Pushed::ThreadNeeded => self.start_thread(handle),
+            Pushed::Closed(runnable) => {
+                runnable.shut_down();
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Starts the thread that was counted already.
@@ -195,23 +166,19 @@ impl BlockingPool {
         let Err(error) = handle.scheduler().config.thread_builder().spawn(body) else {
             return Ok(());
         };
-        let mut inner = self.inner.lock();
-        inner.threads -= 1;
-        let stuck = inner.threads == 0;
-        let abandoned = if stuck { std::mem::take(&mut inner.queue) } else { VecDeque::new() };
-        drop(inner);
-        self.left();
-        if stuck {
-            abandoned.into_iter().for_each(|(runnable, _)| runnable.shut_down());
+        if let Some(abandoned) = self.jobs.thread_missing() {
+            abandoned.for_each(Runnable::shut_down);
             return Err(error);
         }
-        report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        if !self.shortage_reported.swap(true, Relaxed) {
+            report::warn(format_args!("no further thread for blocking work, it queues: {error}"));
+        }
         Ok(())
     }
 
     /// The life of a thread of the pool.
     fn work(&self, scheduler: &Arc<Scheduler>) {
-        while let Some(runnable) = self.next() {
+        while let Some(runnable) = self.jobs.next(self.keep_alive) {
             match &scheduler.seeded {
                 Some(seeded) => seeded.run_job(scheduler, runnable),
                 None => trace::run_blocking(scheduler, runnable),
@@ -219,57 +186,14 @@ impl BlockingPool {
         }
     }
 
-    /// A thread has ended.
-    fn left(&self) {
-        self.inner.lock().alive -= 1;
-        self.one_left.notify_all();
-    }
-
-    /// The next job; `None`: the thread was idle for too long, or the pool is closed. It no longer
-    /// counts then.
-    fn next(&self) -> Option<Runnable> {
-        let mut inner = self.inner.lock();
-        let deadline = Instant::now() + self.keep_alive;
-        let mut in_time = true;
-        loop {
-            if let Some((runnable, _)) = inner.queue.pop_front() {
-                return Some(runnable);
-            }
-            if inner.closed || !in_time {
-                inner.threads -= 1;
-                return None;
-            }
-            inner.idle += 1;
-            in_time = self.changed.wait_until(&mut inner, Some(deadline));
-            inner.idle -= 1;
-        }
-    }
-
     /// Takes no more jobs, and cancels those that no thread has begun, see [`AtClose`].
     pub(crate) fn close(&self) {
-        let cancelled = {
-            let mut inner = self.inner.lock();
-            inner.closed = true;
-            let (run, cancel): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut inner.queue)
-                .into_iter()
-                .partition(|(_, at_close)| *at_close == AtClose::Run);
-            // Whoever queued them has seen to a thread, and no thread ends before the queue does.
-            inner.queue = run;
-            cancel
-        };
-        self.changed.notify_all();
-        cancelled.into_iter().for_each(|(runnable, _)| runnable.shut_down());
+        self.jobs.close().for_each(Runnable::shut_down);
     }
 
     /// Waits until all threads have ended. `false`: not before the deadline.
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
-        let mut inner = self.inner.lock();
-        while inner.alive > 0 {
-            if !self.one_left.wait_until(&mut inner, deadline) {
-                return inner.alive == 0;
-            }
-        }
-        true
+        self.jobs.wait_until_gone(deadline)
     }
 }
 
@@ -278,7 +202,7 @@ struct Farewell<'a>(&'a BlockingPool);
 
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
-        self.0.left();
+        self.0.jobs.left();
     }
 }
 

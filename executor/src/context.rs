@@ -392,6 +392,7 @@ pub(crate) fn prepare_signal_mask() {
 }
 
 /// What [`prepare_signal_mask`] has noted. Signal-safe.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) fn signal_mask() -> u64 {
     SIGNAL_MASK.get()
 }

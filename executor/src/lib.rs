@@ -71,12 +71,19 @@ pub mod trace;
 
 // Under loom only the protocols are built, each with its models at the end of its file.
 #[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+mod blocking {
+    pub(crate) mod jobs;
+}
+#[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocols")]
 mod scheduler {
     pub(crate) mod attention;
     pub(crate) mod barrier;
     pub(crate) mod idle;
+    pub(crate) mod offer;
     pub(crate) mod parker;
+    pub(crate) mod places;
     #[path = "seeded/turns.rs"]
     mod turns;
 }
@@ -84,13 +91,21 @@ mod scheduler {
 #[allow(dead_code, reason = "the models use a part of the protocol")]
 mod netpoll {
     pub(crate) mod interest;
+    pub(crate) mod keeper;
     pub(crate) mod ready;
+    pub(crate) mod rings_at;
     pub(crate) mod scheduled_io;
 }
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]
 #[path = "task/state.rs"]
 mod state;
+#[cfg(loom)]
+#[allow(dead_code, reason = "the models use a part of the protocol")]
+mod time {
+    pub(crate) mod shards;
+    pub(crate) mod wheel;
+}
 #[cfg(loom)]
 #[allow(dead_code, reason = "the models use a part of the protocol")]
 mod trace {

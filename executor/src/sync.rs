@@ -12,7 +12,16 @@ use loom::sync as imp;
 use std::sync as imp;
 
 use std::ops::{Deref, DerefMut};
+use std::sync::TryLockError;
 use std::time::Instant;
+
+/// Between what a protocol writes and what it then reads, if both are sequentially consistent: loom has
+/// that order for fences only. Pairs with itself. Elsewhere it is nothing.
+#[inline]
+pub(crate) fn fence_for_loom() {
+    #[cfg(loom)]
+    fence(std::sync::atomic::Ordering::SeqCst);
+}
 
 /// A stretch of the runtime's own code in the middle of a poll: the poll is not suspended in it.
 ///
@@ -69,13 +78,12 @@ impl<T> Mutex<T> {
     }
 
     /// The guard, unless somebody else has it.
-    #[cfg(not(loom))]
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         let critical = Critical::enter();
         let inner = match self.0.try_lock() {
             Ok(inner) => inner,
-            Err(imp::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(imp::TryLockError::WouldBlock) => return None,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
         };
         Some(Guard { inner: Some(inner), _critical: critical })
     }

@@ -21,6 +21,8 @@ mod monitor;
 #[cfg(not(loom))]
 mod pace;
 pub mod policy;
+#[cfg_attr(loom, allow(dead_code, reason = "the models use a part of the protocol"))]
+mod rest;
 mod watch;
 
 #[cfg(not(loom))]

@@ -6,21 +6,19 @@
 //! an event, when every processor is in a long poll; and the first work after a time in which nothing
 //! ran at all.
 //!
-//! # Sleeping while nothing runs
-//! When nothing has run for some looks, which is some milliseconds, the monitor sleeps without a limit.
-//! Proof sketch that it is woken: the monitor stores `asleep`, then checks `is_idle`; a machine that starts
-//! to work leaves the idle set, then loads `asleep`. All four are sequentially consistent, so either the
-//! monitor sees the machine or the machine sees `asleep`.
+//! When nothing has run for some looks, which is some milliseconds, the monitor sleeps without a limit. Why
+//! it is woken in time in each case: `rest.rs`.
 //!
 //! The monitor holds no lock while it sleeps and allocates nothing in its loop.
 
 use crate::pace::Pace;
 use crate::policy::{self, Claims, Decision, Limits, Poll, Preemption, Priority, Waiting};
+use crate::rest::{Rest, Wake};
 use crate::watch::{Slice, Watch};
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -50,7 +48,7 @@ pub trait Scheduler: Send + Sync + 'static {
     fn is_retired(&self, processor: usize) -> bool;
     /// The watch of one processor.
     fn watch(&self, processor: usize) -> &Watch;
-    /// Whether no processor is at work. Sequentially consistent, see the module's proof sketch.
+    /// Whether no processor is at work. Sequentially consistent, see the proof sketch in `rest.rs`.
     fn is_idle(&self) -> bool;
     /// Who waits for a processor. If some processor is free, wakes it and answers `Nobody`.
     fn waiting(&self) -> Waiting;
@@ -117,16 +115,8 @@ pub struct Monitor {
 
 #[derive(Debug)]
 struct Shared {
-    /// Sleeping without a limit.
-    asleep: AtomicBool,
-    stopped: AtomicBool,
-    /// It sleeps until there is an event.
-    in_netpoll: AtomicBool,
-    /// It is to look at once. Written before `in_netpoll` is read; the monitor writes `in_netpoll`
-    /// before it reads this.
-    kicked: AtomicBool,
-    /// When it looks again at the latest, in nanoseconds after `epoch`.
-    looks_at: AtomicU64,
+    /// Its times are in nanoseconds after `epoch`.
+    rest: Rest,
     /// At the last look polls were short.
     unhurried: AtomicBool,
     epoch: Instant,
@@ -145,11 +135,7 @@ impl Monitor {
     pub fn new() -> (Monitor, MonitorThread) {
         let parker = Parker::new();
         let shared = Arc::new(Shared {
-            asleep: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            in_netpoll: AtomicBool::new(false),
-            kicked: AtomicBool::new(false),
-            looks_at: AtomicU64::new(0),
+            rest: Rest::new(),
             unhurried: AtomicBool::new(false),
             epoch: Instant::now(),
         });
@@ -161,8 +147,7 @@ impl Monitor {
     /// sleeps.
     #[inline]
     pub fn work_started(&self) {
-        // SeqCst: pairs with `sleep_while_idle`.
-        if self.shared.asleep.load(SeqCst) && self.shared.asleep.swap(false, SeqCst) {
+        if self.shared.rest.work_started() {
             self.unparker.unpark();
         }
     }
@@ -176,22 +161,20 @@ impl Monitor {
 
     /// Makes sure that the monitor looks at `instant` or before.
     pub fn kick(&self, instant: Instant) -> Kicked {
-        let shared = &self.shared;
-        if shared.nanos(instant) >= shared.looks_at.load(SeqCst) {
-            return Kicked::Done;
+        match self.shared.rest.kick(self.shared.nanos(instant)) {
+            Wake::Done => Kicked::Done,
+            Wake::Unpark => {
+                self.unparker.unpark();
+                Kicked::Done
+            }
+            Wake::BreakPoll => Kicked::InNetpoll,
         }
-        shared.kicked.store(true, SeqCst);
-        if shared.in_netpoll.load(SeqCst) {
-            return Kicked::InNetpoll;
-        }
-        self.unparker.unpark();
-        Kicked::Done
     }
 
     /// Asks the monitor to end. Its thread ends at once: it never waits for a task. If it sleeps until
     /// there is an event, that has to be ended.
     pub fn stop(&self) {
-        self.shared.stopped.store(true, SeqCst);
+        self.shared.rest.stop();
         self.unparker.unpark();
     }
 }
@@ -279,8 +262,8 @@ struct Watcher<S> {
 
 impl<S: Scheduler> Watcher<S> {
     fn run(mut self) {
-        while !self.thread.shared.stopped.load(SeqCst) {
-            self.begin_look();
+        while !self.thread.shared.rest.is_stopped() {
+            self.thread.shared.rest.begin_look();
             let now = Instant::now();
             self.observe(now);
             if self.all_are_in_polls_of(PATIENCE, now) {
@@ -395,10 +378,9 @@ impl<S: Scheduler> Watcher<S> {
         if let Some(longest) = self.scheduler.longest_look_away() {
             wait = wait.min(longest);
         }
-        // Published before the timers are read: a timer set meanwhile either shows here or finds
-        // `looks_at` later than itself and kicks.
+        // Before the timers are read.
         let shared = &self.thread.shared;
-        shared.looks_at.store(shared.nanos(now + wait), SeqCst);
+        shared.rest.look_again_at(shared.nanos(now + wait));
         if is_unattended
             && wait >= SHORTEST_POLL
             && self.all_are_in_polls_of(SHORTEST_POLL, now)
@@ -424,14 +406,10 @@ impl<S: Scheduler> Watcher<S> {
         own.fold(self.limits.time_slice, Duration::min)
     }
 
-    /// `false`: somebody else does.
+    /// `false`: somebody else does, and nobody has kicked the monitor meanwhile.
     fn sleep_until_event(&self, until: Instant) -> bool {
-        let shared = &self.thread.shared;
-        shared.in_netpoll.store(true, SeqCst);
-        let is_kicked = || shared.kicked.load(SeqCst) || shared.stopped.load(SeqCst);
-        let slept = self.scheduler.sleep_until_event(until, is_kicked);
-        shared.in_netpoll.store(false, SeqCst);
-        slept
+        let rest = &self.thread.shared.rest;
+        rest.in_netpoll(|is_kicked| self.scheduler.sleep_until_event(until, is_kicked))
     }
 
     /// The processors that somebody works on, or will.
@@ -452,24 +430,9 @@ impl<S: Scheduler> Watcher<S> {
         })
     }
 
-    /// From here to the end of the pause every kick counts: its reason was either there before, and
-    /// shows in this look, or the kick finds a late `looks_at` and cuts the pause short.
-    fn begin_look(&self) {
-        let shared = &self.thread.shared;
-        shared.kicked.store(false, SeqCst);
-        shared.looks_at.store(u64::MAX, SeqCst);
-    }
-
     fn sleep_while_idle(&mut self) {
-        let shared = &self.thread.shared;
-        shared.asleep.store(true, SeqCst);
-        // While nothing runs an idle machine keeps the timers, so no kick is needed.
-        shared.looks_at.store(0, SeqCst);
-        while self.scheduler.is_idle() && shared.asleep.load(SeqCst) && !shared.stopped.load(SeqCst)
-        {
-            self.thread.parker.park();
-        }
-        shared.asleep.store(false, SeqCst);
+        let MonitorThread { shared, parker } = &self.thread;
+        shared.rest.while_idle(|| self.scheduler.is_idle(), || parker.park());
         self.idle_looks = 0;
         self.pace.quicken();
     }

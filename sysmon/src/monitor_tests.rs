@@ -2,7 +2,7 @@
 //! Method: a fake scheduler that records the calls; times are only compared, never asserted.
 
 use super::*;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex};
 
 struct Fake {
@@ -378,7 +378,7 @@ fn nobody_need_tell_it_who_waits_while_polls_are_short() {
 fn it_sleeps_while_nothing_runs_and_wakes_when_work_starts() {
     with_monitor(1, LIMITS, |monitor, fake| {
         fake.busy.store(false, SeqCst);
-        eventually("sleep", || monitor.shared.asleep.load(SeqCst));
+        eventually("sleep", || monitor.shared.rest.is_asleep());
         let looks = fake.looks.load(SeqCst);
         thread::sleep(Duration::from_millis(50));
         assert_eq!(fake.looks.load(SeqCst), looks, "it looked while nothing ran");

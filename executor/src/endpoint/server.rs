@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -171,16 +172,26 @@ fn admit(shared: &Arc<Shared>, mut stream: TcpStream) {
     let is_full = shared.connections.fetch_add(1, Relaxed) >= MOST_CONNECTIONS;
     let place = Place(shared.clone());
     if is_full || stream.set_nonblocking(false).is_err() {
-        return refuse(&mut stream);
+        let text = format!("there are {MOST_CONNECTIONS} connections already");
+        return refuse(&mut stream, text);
     }
     let thread = thread::Builder::new().name("preempt-debug".to_owned());
-    // Without a thread the connection is closed.
-    drop(thread.spawn(move || serve(&place, stream)));
+    let (give, take) = channel();
+    let body = move || {
+        // It fails only if this function panics.
+        if let Ok(stream) = take.recv() {
+            serve(&place, stream);
+        }
+    };
+    match thread.spawn(body) {
+        // It waits for it.
+        Ok(_) => drop(give.send(stream)),
+        Err(error) => refuse(&mut stream, format!("there is no thread for the answer: {error}")),
+    }
 }
 
 /// Without a thread, and so without waiting for the request.
-fn refuse(stream: &mut TcpStream) {
-    let text = format!("there are {MOST_CONNECTIONS} connections already");
+fn refuse(stream: &mut TcpStream, text: String) {
     // Whoever is gone needs no answer.
     let _ = stream.set_nonblocking(true);
     let _ = Answer::text(Status::Unavailable, text).send(stream);

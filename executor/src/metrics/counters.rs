@@ -87,6 +87,7 @@ fn nanos(duration: Duration) -> u64 {
 
 impl Counters {
     /// Counts a signal that found no async-safe point. Signal-safe.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn refuse(&self, refusal: Refusal) {
         self.refusals[refusal as usize].fetch_add(1, Relaxed);
     }

@@ -5,7 +5,7 @@
 //! every park. A `timerfd` costs one when the next timer is earlier than the last that was set, and
 //! can be set by whoever sets a timer, without waking the thread that polls.
 
-use crate::sync::Mutex;
+use super::rings_at::RingsAt;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::io;
@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(super) struct Alarm {
     file: OwnedFd,
-    /// When it rings. May lie in the past: then it rings, or has rung, and the poll that it ends
-    /// will say so.
-    set_to: Mutex<Option<Instant>>,
+    rings_at: RingsAt<Instant>,
 }
 
 impl Alarm {
@@ -32,19 +30,16 @@ impl Alarm {
         // SAFETY: the file was just opened and belongs to nobody else.
         let file = unsafe { OwnedFd::from_raw_fd(file) };
         registry.register(&mut SourceFd(&file.as_raw_fd()), token, Interest::READABLE)?;
-        Ok(Alarm { file, set_to: Mutex::new(None) })
+        Ok(Alarm { file, rings_at: RingsAt::default() })
     }
 
     /// Makes the alarm ring at `due` at the latest.
     pub(super) fn set(&self, due: Instant) {
-        let mut set_to = self.set_to.lock();
-        if set_to.is_some_and(|earlier| earlier <= due) {
-            return;
-        }
-        *set_to = Some(due);
-        let left = due.saturating_duration_since(Instant::now());
-        // Zero would switch it off.
-        set_timer(&self.file, left.max(Duration::from_nanos(1)));
+        self.rings_at.bring_forward(due, || {
+            let left = due.saturating_duration_since(Instant::now());
+            // Zero would switch it off.
+            set_timer(&self.file, left.max(Duration::from_nanos(1)));
+        });
     }
 
     /// How long the next poll may last, so that it ends at `due`: as long as it likes, the alarm
@@ -56,17 +51,17 @@ impl Alarm {
         None
     }
 
-    /// A poll has seen it ring. What was to be set meanwhile and seemed to be covered is set again
-    /// by whoever polls next, or the monitor is told.
+    /// A poll has seen it ring.
     pub(super) fn rang(&self) {
-        *self.set_to.lock() = None;
+        self.rings_at.rang();
     }
 }
 
 fn set_timer(file: &OwnedFd, left: Duration) {
     let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let value = libc::timespec {
-        tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
+        // What is later than that rings early, and is set again.
+        tv_sec: i32::try_from(left.as_secs()).unwrap_or(i32::MAX).into(),
         tv_nsec: left.subsec_nanos().into(),
     };
     let timer = libc::itimerspec { it_interval: zero, it_value: value };

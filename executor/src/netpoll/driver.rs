@@ -10,16 +10,7 @@
 //! So somebody always waits for events, unless all processors are at work, and then one of them looks
 //! soon.
 //!
-//! # No timer is overslept (proof sketch)
-//! The keeper writes `keeper`, then reads the timers and sets the alarm; who sets a timer writes it,
-//! then reads `keeper` and sets the alarm. All of that is sequentially consistent, so one sees the
-//! other. A keeper that leaves writes `keeper`, then reads the timers and tells the monitor.
-//!
-//! # No unpark is lost in a poll (proof sketch)
-//! `Parker::park_in` and the monitor's `is_kicked` are asked *under the lock* of the poller. Whoever
-//! unparks writes first and then wakes the poll. That wake-up is an event, which any poll may consume;
-//! but one that was under way before the lock was taken had to end before it, so what was written is
-//! seen; and a later poll is the sleeper's own.
+//! Who is the keeper, and why no timer and no unpark is missed: `keeper.rs`.
 //!
 //! # No event is taken for another source's (why tokens have a generation)
 //! Between the end of a poll and the look at the table of sources, a source may go and another be
@@ -31,6 +22,7 @@
 //! lock, see `Scheduler::wake_all`.
 
 use super::alarm::Alarm;
+use super::keeper::Keeper;
 use super::ready::Ready;
 use super::registration::runtime_is_gone;
 use super::scheduled_io::ScheduledIo;
@@ -50,11 +42,6 @@ use std::sync::atomic::{
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// Nobody keeps the poll.
-const NOBODY: usize = usize::MAX;
-/// The monitor does.
-const MONITOR: usize = usize::MAX - 1;
-
 /// Ends a poll.
 const BREAK: Token = Token(usize::MAX);
 /// A timer is due.
@@ -72,8 +59,7 @@ const STALE_AFTER: Duration = Duration::from_micros(100);
 
 pub(crate) struct Netpoll {
     poller: Mutex<Poller>,
-    /// The processor whose thread sleeps in the poll, or the monitor.
-    keeper: AtomicUsize,
+    keeper: Keeper,
     sources: Mutex<Sources>,
     /// How many sources there are, to be read without the lock.
     count: AtomicUsize,
@@ -138,7 +124,7 @@ impl Netpoll {
         let breaker = mio::Waker::new(&registry, BREAK)?;
         Ok(Netpoll {
             poller: Mutex::new(Poller { poll, events: mio::Events::with_capacity(EVENTS) }),
-            keeper: AtomicUsize::new(NOBODY),
+            keeper: Keeper::new(),
             sources: Mutex::default(),
             count: AtomicUsize::new(0),
             last_poll: AtomicU64::new(0),
@@ -223,7 +209,7 @@ impl Netpoll {
 
     /// Whether somebody sleeps in the poll, or is about to.
     pub(crate) fn has_keeper(&self) -> bool {
-        self.keeper.load(SeqCst) != NOBODY
+        self.keeper.is_there()
     }
 
     /// Whether there are sources and nobody sleeps in the poll.
@@ -250,16 +236,9 @@ impl Netpoll {
         next_timer: impl FnOnce() -> Option<Instant>,
         wakers: &mut Vec<Waker>,
     ) -> bool {
-        if self.keeper.compare_exchange(NOBODY, processor, SeqCst, SeqCst).is_err() {
-            parker.park();
-            return false;
-        }
-        {
-            let mut poller = self.poller.lock();
-            parker.park_in(|| self.poll(&mut poller, self.alarm.limit(next_timer()), wakers));
-        }
-        self.keeper.store(NOBODY, SeqCst);
-        true
+        self.keeper.sleep_on(&self.poller, processor, parker, |poller| {
+            self.poll(poller, self.alarm.limit(next_timer()), wakers);
+        })
     }
 
     /// Sleeps in the poll as the monitor, until `until` at the latest. `true`: it was the keeper, and a
@@ -271,20 +250,11 @@ impl Netpoll {
         is_kicked: impl FnOnce() -> bool,
         wakers: &mut Vec<Waker>,
     ) -> bool {
-        // The lock first: a monitor that were the keeper without it would keep a processor from being
-        // the keeper, and then go away.
-        let Some(mut poller) = self.poller.try_lock() else { return false };
-        if self.keeper.compare_exchange(NOBODY, MONITOR, SeqCst, SeqCst).is_err() {
-            return false;
-        }
-        if !is_kicked() {
+        self.keeper.sleep_as_monitor(&self.poller, is_kicked, |poller| {
             let left = whole_millis(until.saturating_duration_since(Instant::now()));
             let limit = self.alarm.limit(next_timer()).map_or(left, |limit| limit.min(left));
-            self.poll(&mut poller, Some(limit), wakers);
-        }
-        drop(poller);
-        self.keeper.store(NOBODY, SeqCst);
-        true
+            self.poll(poller, Some(limit), wakers);
+        })
     }
 
     /// Collects what is ready, unless there is nothing to wait for or somebody else polls.

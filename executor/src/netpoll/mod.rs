@@ -8,6 +8,7 @@
 //! ```
 //!
 //! * `driver.rs`: the [`Netpoll`], and who polls it when.
+//! * `keeper.rs`: who sleeps in its poll, and how whoever does is fetched in time.
 //! * `alarm.rs`: makes a poll end when the next timer is due, to the nanosecond where the system can.
 //! * `scheduled_io.rs`: the readiness of one source, and the tasks that wait for it; `ready.rs`,
 //!   `interest.rs`: what it can be ready for.
@@ -20,9 +21,12 @@ mod alarm;
 mod alarm;
 mod driver;
 pub(crate) mod interest;
+mod keeper;
 pub(crate) mod poll_evented;
 pub(crate) mod ready;
 pub(crate) mod registration;
+#[cfg(target_os = "linux")]
+mod rings_at;
 pub(crate) mod scheduled_io;
 
 pub(crate) use driver::Netpoll;

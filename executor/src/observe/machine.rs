@@ -15,6 +15,7 @@ pub(crate) struct Place {
     /// Likewise of the number of `no_preempt` sections that are open.
     sections: AtomicUsize,
     /// The kernel thread, of a machine without fibers.
+    #[cfg(target_os = "linux")]
     thread: AtomicUsize,
     /// How many polls have lost their processor to the monitor here.
     losses: AtomicU64,
@@ -40,10 +41,12 @@ impl Place {
         self.switching.store(0, Relaxed);
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn task(&self) -> usize {
         self.task.load(Relaxed)
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn switching(&self) -> usize {
         self.switching.load(Relaxed)
     }
@@ -53,6 +56,7 @@ impl Place {
     }
 
     /// The thread, if the machine has no fibers.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn thread(&self) -> Option<usize> {
         Some(self.thread.load(Relaxed)).filter(|&thread| thread != 0)
     }

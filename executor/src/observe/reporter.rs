@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Reporter {
     wanted: AtomicBool,
     started: AtomicBool,
+    shortage_reported: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -44,7 +45,8 @@ impl Reporter {
         let _done = self.shared.parker.unpark();
     }
 
-    /// Starts the thread, once. Without one nothing is reported.
+    /// Starts the thread, once. Without one nothing is reported, until there is something again and a
+    /// thread to be had.
     pub(super) fn start_if_wanted(&self, scheduler: &Scheduler) {
         if !self.wanted.load(SeqCst) || self.started.swap(true, SeqCst) {
             return;
@@ -52,7 +54,14 @@ impl Reporter {
         let (scheduler, shared) = (scheduler.downgrade(), self.shared.clone());
         let work = Work { scheduler, shared, watched: Vec::new(), sites: HashMap::new() };
         let body = move || work.run();
-        drop(thread::Builder::new().name("preempt-reporter".to_owned()).spawn(body));
+        let thread = thread::Builder::new().name("preempt-reporter".to_owned());
+        if let Err(error) = thread.spawn(body) {
+            self.wanted.store(false, SeqCst);
+            self.started.store(false, SeqCst);
+            if !self.shortage_reported.swap(true, SeqCst) {
+                report::warn(format_args!("no thread to report long polls with: {error}"));
+            }
+        }
     }
 
     /// The runtime is over.

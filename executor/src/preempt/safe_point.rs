@@ -13,6 +13,7 @@
 //! * Waiting in the handler until the point is safe: the code cannot go on meanwhile.
 
 /// What the handler found.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     /// The thread is in the poll that was asked to give way, or whose processor was taken, and the
@@ -74,6 +75,7 @@ pub(crate) const REFUSALS: [Refusal; 6] = [
 ];
 
 /// What must be left of the stack for the code that runs after the injected call's own frames.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) const STACK_RESERVE_BYTES: usize = 16 * 1024;
 
 /// Whether the interrupted code may be suspended here.
@@ -83,6 +85,7 @@ pub(crate) const STACK_RESERVE_BYTES: usize = 16 * 1024;
 ///
 /// # Errors
 /// The first condition that does not hold.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) fn is_async_safe_point(found: &Situation) -> Result<(), Refusal> {
     let conditions = [
         // 1. It is the poll that the monitor meant, not one that began after it looked.
@@ -106,7 +109,7 @@ pub(crate) fn is_async_safe_point(found: &Situation) -> Result<(), Refusal> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
 

@@ -8,6 +8,7 @@ mod handle;
 mod id;
 #[doc(hidden)]
 pub mod seeds;
+mod shortage;
 mod world;
 
 pub use crate::cpus::{CpuLimits, CpuQuota, CpuThrottling, Rounding};
@@ -100,7 +101,7 @@ impl Runtime {
         }
         let flavor = config.flavor;
         let limits = config.limits();
-        let (scheduler, monitor) = Scheduler::new(config)?;
+        let (scheduler, monitor) = Scheduler::new(config).map_err(shortage::of_files)?;
         if scheduler.config.start_paused {
             scheduler.timers.clock.stop();
         }
@@ -110,7 +111,7 @@ impl Runtime {
         };
         let start_monitor = || {
             let prepare = crate::scheduler::os_thread::prepare_monitor;
-            monitor.start(scheduler.clone(), limits, prepare)
+            monitor.start(scheduler.clone(), limits, prepare).map_err(shortage::of_threads)
         };
         let monitor = if scheduler.seeded.is_some() { None } else { Some(start_monitor()?) };
         let debug = debug::settings();
@@ -126,7 +127,7 @@ impl Runtime {
         if flavor == Flavor::MultiThread {
             // On an error the runtime is dropped, which ends the threads that were made.
             scheduler.make_fibers()?;
-            scheduler.start_machines()?;
+            scheduler.start_machines().map_err(shortage::of_threads)?;
         }
         runtime.debug_server = match &scheduler.config.debug_endpoint {
             Some(endpoint) => Some(endpoint.start(&runtime.handle)?),

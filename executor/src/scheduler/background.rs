@@ -8,6 +8,7 @@
 //! see [`Turn`], in which one machine prefers whatever is in the background.
 
 use super::detach::Detached;
+use super::places::Places;
 use super::queue::Injector;
 use super::worker::Work;
 use crate::runtime::Config;
@@ -29,6 +30,7 @@ pub(super) struct Background {
     inspection: Mutex<()>,
     /// A fresh task was taken since the last turn began.
     fresh_ran: AtomicBool,
+    /// Of the polls in `detached`, and of those that are on their way into it; all classes share them.
     places: Arc<Places>,
     /// How many of each kind are still to be served in this round.
     round: [AtomicUsize; 2],
@@ -39,20 +41,6 @@ pub(super) struct Background {
     turn_interval: AtomicU64,
     turn_length: u64,
     epoch: Instant,
-}
-
-/// The places for detached polls, which the backgrounds of all classes share.
-pub(super) struct Places {
-    /// By polls in some `detached`, and those that are on their way into one.
-    taken: AtomicUsize,
-    most: usize,
-}
-
-impl Places {
-    /// `most`: how many polls can be detached at the same time.
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Places { taken: AtomicUsize::new(0), most })
-    }
 }
 
 /// A machine's latest turn for the background.
@@ -69,7 +57,7 @@ impl Background {
             time_slice,
             yielded: Injector::default(),
             // With `max_detached(0)` nothing ever is, but a queue has at least one place.
-            detached: ArrayQueue::new(places.most.max(1)),
+            detached: ArrayQueue::new(places.most().max(1)),
             inspection: Mutex::default(),
             fresh_ran: AtomicBool::new(true),
             places: places.clone(),
@@ -111,22 +99,18 @@ impl Background {
 
     /// Whether one more poll may be detached. Signal-safe.
     pub(super) fn has_place(&self) -> bool {
-        self.places.taken.load(Relaxed) < self.places.most
+        self.places.has_one()
     }
 
     /// Takes a place for a poll that is about to be detached. `false`: there is none.
     #[must_use]
     pub(super) fn take_place(&self) -> bool {
-        let taken = self.places.taken.fetch_add(1, Relaxed) < self.places.most;
-        if !taken {
-            self.give_place_back();
-        }
-        taken
+        self.places.take()
     }
 
     /// The poll was not detached after all.
     pub(super) fn give_place_back(&self) {
-        self.places.taken.fetch_sub(1, Relaxed);
+        self.places.give_back();
     }
 
     /// Into the place that was taken. Allocates nothing.
@@ -213,7 +197,7 @@ impl Background {
     /// How many are detached, also those that somebody looks at just now. For a machine that is between
     /// polls and the only one: none is on its way.
     pub(super) fn all_detached(&self) -> usize {
-        self.places.taken.load(Relaxed)
+        self.places.taken()
     }
 
     /// The one before which `place` others were detached, among those that are.
@@ -268,7 +252,7 @@ impl Background {
 
     /// As [`detached`](Self::detached), with those that are on their way into the queue.
     pub(super) fn suspended(&self) -> usize {
-        self.places.taken.load(Relaxed).min(self.places.most)
+        self.places.taken().min(self.places.most())
     }
 
     pub(super) fn yielded(&self) -> usize {

@@ -24,8 +24,9 @@
 //! that reads zero while something is being pushed goes to sleep only after it has looked at the queues
 //! themselves, see `Scheduler::has_work` and the proof sketch in `idle.rs`.
 
-use super::background::{Background, Places, Turn};
+use super::background::{Background, Turn};
 use super::detach::Detached;
+use super::places::Places;
 use super::queue::Injector;
 use super::seat::Seat;
 use super::shares::{Accounts, Period, Rules};

@@ -25,7 +25,7 @@
 //!
 //! Models: `loom_*` at the end of this file.
 
-use crate::sync::{AtomicU64, Mutex};
+use crate::sync::{AtomicU64, Mutex, fence_for_loom};
 use std::sync::atomic::Ordering::SeqCst;
 
 /// Three counts in one word, from its low end: who searches, who is awake (searchers included), who
@@ -187,13 +187,6 @@ impl Idle {
     pub(crate) fn has_searcher(&self) -> bool {
         self.counts().searching() > 0
     }
-}
-
-/// See the head of the file. Pairs with itself.
-#[inline]
-fn fence_for_loom() {
-    #[cfg(loom)]
-    crate::sync::fence(SeqCst);
 }
 
 #[cfg(all(test, not(loom)))]

@@ -12,8 +12,8 @@
 
 use super::Scheduler;
 use super::barrier::Ticket;
+use super::offer::Offer;
 use super::os_thread;
-use super::parker::Parker;
 use super::seat::Seat;
 use super::worker;
 use crate::observe::Place;
@@ -25,12 +25,11 @@ use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst,
 };
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A thread that runs tasks.
 pub(crate) struct Machine {
-    offer: Mutex<Offer>,
-    parker: Parker,
+    offer: Offer,
     /// What switches the thread between fibers. Its token is this machine's address.
     fibers: preempt_fiber::Machine,
     /// The monitor has taken its processor in the middle of a poll that still runs, or is about to.
@@ -38,6 +37,7 @@ pub(crate) struct Machine {
     /// The poll itself has given it away, and goes on; and not in code that blocks with leave to.
     gave_processor_away: AtomicBool,
     /// A signal was sent to the machine and has not been handled.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     signal_expected: AtomicBool,
     /// For the barrier, where it stands without a processor, or stops the world.
     ticket: Ticket,
@@ -45,6 +45,7 @@ pub(crate) struct Machine {
     /// none was refused.
     refused: AtomicU8,
     /// When the last signal was sent.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     last_signal: Mutex<Option<Instant>>,
     /// The signals that its thread blocks when a poll begins.
     signal_mask: AtomicU64,
@@ -56,6 +57,7 @@ pub(crate) struct Machine {
 
 /// Whether a signal is to be sent to a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) enum Expected {
     /// One is on its way already.
     Already,
@@ -65,24 +67,18 @@ pub(crate) enum Expected {
     Again,
 }
 
-enum Offer {
-    Nothing,
-    Processor(usize),
-    /// The runtime has shut down.
-    Leave,
-}
-
 impl Machine {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Machine>| Machine {
-            offer: Mutex::new(Offer::Nothing),
-            parker: Parker::new(),
+            offer: Offer::new(),
             fibers: preempt_fiber::Machine::new(this.as_ptr().expose_provenance()),
             orphaned: AtomicBool::new(false),
             gave_processor_away: AtomicBool::new(false),
-            signal_expected: AtomicBool::new(false),
             ticket: Ticket::new(),
             refused: AtomicU8::new(0),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+            signal_expected: AtomicBool::new(false),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
             last_signal: Mutex::new(None),
             signal_mask: AtomicU64::new(0),
             place: Place::default(),
@@ -105,6 +101,7 @@ impl Machine {
     }
 
     /// The kernel thread that it is on, if it runs.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn kernel_thread(&self) -> Option<usize> {
         self.fibers.kernel_thread().or_else(|| self.place.thread())
     }
@@ -115,9 +112,10 @@ impl Machine {
 
     /// A signal is about to be sent. Called by the monitor, and by whoever stops the world.
     #[must_use]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn expect_signal(&self) -> Expected {
         /// A signal that came in the middle of a switch is not taken note of; it is sent again.
-        const LOST_AFTER: Duration = Duration::from_millis(1);
+        const LOST_AFTER: std::time::Duration = std::time::Duration::from_millis(1);
         let mut last = self.last_signal.lock();
         let pending = self.signal_expected.load(SeqCst);
         if pending && last.is_some_and(|last| last.elapsed() < LOST_AFTER) {
@@ -129,6 +127,7 @@ impl Machine {
     }
 
     /// Whether a signal was sent that has not been handled.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn take_expected_signal(&self) -> bool {
         self.signal_expected.swap(false, SeqCst)
     }
@@ -181,37 +180,19 @@ impl Machine {
         self.set_gave_processor_away(false);
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn signal_mask(&self) -> u64 {
         self.signal_mask.load(Relaxed)
     }
 
     /// Gives the machine a processor, which the caller holds.
     pub(crate) fn offer(&self, processor: usize) {
-        *self.offer.lock() = Offer::Processor(processor);
-        let _done = self.parker.unpark();
-    }
-
-    fn dismiss(&self) {
-        *self.offer.lock() = Offer::Leave;
-        let _done = self.parker.unpark();
+        self.offer.make(processor);
     }
 
     /// Sleeps until there is a processor to work on; `None`: the runtime has shut down.
     pub(super) fn wait_for_processor(&self) -> Option<usize> {
-        loop {
-            let mut offer = self.offer.lock();
-            match *offer {
-                Offer::Nothing => {}
-                Offer::Processor(processor) => {
-                    *offer = Offer::Nothing;
-                    return Some(processor);
-                }
-                // Stays: the machine asks again if it has gone on with a detached poll.
-                Offer::Leave => return None,
-            }
-            drop(offer);
-            self.parker.park();
-        }
+        self.offer.wait()
     }
 }
 
@@ -275,7 +256,7 @@ impl Machines {
     pub(crate) fn put_back(&self, machine: Arc<Machine>) {
         let mut roll = self.roll.lock();
         if roll.closed {
-            machine.dismiss();
+            machine.offer.dismiss();
         } else {
             roll.spare.push(machine);
         }
@@ -285,7 +266,7 @@ impl Machines {
     pub(crate) fn close(&self) {
         let mut roll = self.roll.lock();
         roll.closed = true;
-        roll.spare.drain(..).for_each(|machine| machine.dismiss());
+        roll.spare.drain(..).for_each(|machine| machine.offer.dismiss());
     }
 
     /// A thread ends. `true`: it was the last, and nobody waits for that any more.

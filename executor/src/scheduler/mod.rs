@@ -22,8 +22,10 @@ mod detach;
 pub(crate) mod idle;
 mod machine;
 mod monitored;
+mod offer;
 pub(crate) mod os_thread;
 pub(crate) mod parker;
+mod places;
 mod queue;
 mod resize;
 mod seat;
@@ -35,8 +37,12 @@ pub(crate) mod worker;
 mod world;
 
 pub(crate) use background::TURNS_PER_SLICE;
-pub(crate) use detach::{StoppedBy, detach, on_checkpoint};
-pub(crate) use machine::{Expected, Machine};
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+pub(crate) use detach::detach;
+pub(crate) use detach::{StoppedBy, on_checkpoint};
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+pub(crate) use machine::Expected;
+pub(crate) use machine::Machine;
 pub(crate) use seat::Seat;
 pub(crate) use shares::{DEFAULT_SHARES, Shares};
 pub(crate) use waking::waits_for_nobody;
@@ -58,7 +64,7 @@ use crate::time::Timers;
 use crate::trace::triggers::TraceOnce;
 use crate::trace::{self, Outcome, Recorder};
 use attention::{Attention, CLOSED, SEEDED};
-use background::{Background, Places};
+use background::Background;
 use barrier::Barrier;
 use cancelling::Cancelling;
 use classes::Classes;
@@ -66,6 +72,7 @@ use detach::Detached;
 use idle::Idle;
 use machine::Machines;
 use parker::{Parker, Unparked};
+use places::Places;
 use preempt_fiber::{Pool, Spare};
 use preempt_sysmon::{Kicked, Monitor, MonitorThread, Slice, Watch};
 use queue::{Injector, LocalQueue};
@@ -214,7 +221,11 @@ impl Scheduler {
             processors: (0..most).map(|index| Processor::new(index, index >= count)).collect(),
             size: Size::new(count),
             injector: Injector::default(),
-            background: Background::new(&config, count, &Places::new(config.max_detached)),
+            background: Background::new(
+                &config,
+                count,
+                &Arc::new(Places::new(config.max_detached)),
+            ),
             classes: Classes::new(),
             idle: Idle::new(count, most),
             machines: Machines::default(),
@@ -270,10 +281,17 @@ impl Scheduler {
     /// # Errors
     /// When `PREEMPT_FIBER_BACKEND` is no backend, or the signal cannot be had.
     pub(crate) fn make_fibers(&self) -> io::Result<()> {
-        let Some(pool) = self.config.fiber_pool()? else { return Ok(()) };
+        let Some(pool) = self.config.fiber_pool()? else {
+            if self.config.max_detached > 0 && self.config.forced_preemption {
+                report_missing_preemption();
+            }
+            return Ok(());
+        };
         if self.config.forced_preemption {
             match preempt::install(self.config.preemption_signal) {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    report_missing_preemption();
+                }
                 other => other?,
             }
         }
@@ -676,6 +694,19 @@ impl Scheduler {
     /// How many polls are suspended, with those that are on their way into the queue.
     pub(crate) fn suspended_polls(&self) -> usize {
         self.background.suspended()
+    }
+}
+
+/// Tells once in the life of the process what is missing here.
+#[cold]
+fn report_missing_preemption() {
+    static REPORTED: AtomicBool = AtomicBool::new(false);
+    if !REPORTED.swap(true, Relaxed) {
+        report::warn(format_args!(
+            "polls without checkpoints cannot be suspended on this platform (x86-64 Linux with glibc \
+             only): a long one has its worker's place handed to another thread; \
+             `Builder::forced_preemption(false)` silences this"
+        ));
     }
 }
 

@@ -3,7 +3,9 @@
 //! Not std's `thread::park`: its token belongs to the thread, and a task may call `park` and
 //! `unpark` itself. Here the token belongs to whoever owns the parker.
 //!
-//! An `unpark` before the `park` is kept, so no wake-up is lost; several are one.
+//! An `unpark` before the `park` is kept, so no wake-up is lost; several are one. What was written before an
+//! `unpark` is seen after the park that it ends, also if it was one of several: so a park ends by a step
+//! that reads the state as well.
 //!
 //! The owner may also sleep in a place of its own, see [`Parker::park_in`]: then whoever unparks it
 //! is told to fetch it from there.
@@ -58,7 +60,7 @@ impl Parker {
         let mut guard = self.lock.lock();
         // Under the lock, so that `unpark` finds the thread waiting once it has the lock.
         if self.state.compare_exchange(EMPTY, PARKED, SeqCst, SeqCst).is_err() {
-            self.state.store(EMPTY, SeqCst);
+            self.end_park();
             return;
         }
         loop {
@@ -67,8 +69,7 @@ impl Parker {
                 return;
             }
             if !in_time {
-                // A notification that arrives right here is taken: the caller wakes anyway.
-                self.state.store(EMPTY, SeqCst);
+                self.end_park();
                 return;
             }
         }
@@ -80,8 +81,13 @@ impl Parker {
         if self.state.compare_exchange(EMPTY, ELSEWHERE, SeqCst, SeqCst).is_ok() {
             sleep();
         }
-        // A notification that arrives right here is taken: the caller wakes anyway.
-        self.state.store(EMPTY, SeqCst);
+        self.end_park();
+    }
+
+    /// A notification that arrives right here is taken: the caller wakes anyway.
+    fn end_park(&self) {
+        // Not a store: what was written before that notification is to be seen.
+        self.state.swap(EMPTY, SeqCst);
     }
 
     /// Wakes the thread that is parked, or the next one that parks.
@@ -136,7 +142,9 @@ mod tests {
 mod models {
     use super::*;
     use loom::sync::Arc;
+    use loom::sync::atomic::AtomicUsize;
     use loom::thread;
+    use std::sync::atomic::Ordering::Relaxed;
 
     #[test]
     fn loom_no_unpark_is_lost() {
@@ -147,6 +155,28 @@ mod models {
                 move || assert_eq!(parker.unpark(), Unparked::Done)
             });
             parker.park();
+            other.join().unwrap();
+        });
+    }
+
+    /// The second unpark ends the same park as the first, or the next one: what was written before it is
+    /// seen, or the next park ends.
+    #[test]
+    fn loom_what_was_written_before_an_unpark_is_seen() {
+        loom::model(|| {
+            let world = Arc::new((Parker::new(), AtomicUsize::new(0)));
+            let other = thread::spawn({
+                let world = world.clone();
+                move || {
+                    let _done = world.0.unpark();
+                    world.1.store(1, Relaxed);
+                    let _done = world.0.unpark();
+                }
+            });
+            world.0.park();
+            while world.1.load(Relaxed) == 0 {
+                world.0.park();
+            }
             other.join().unwrap();
         });
     }

@@ -108,6 +108,7 @@ impl Seat {
 
     /// How many fibers are ready to go on on; none if as many polls are detached as may be.
     /// Signal-safe.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn spares(&self) -> usize {
         let fibers = self.fibers.as_ref().filter(|_| self.scheduler.background.has_place());
         fibers.map_or(0, |fibers| fibers.spares())

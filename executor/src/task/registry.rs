@@ -82,6 +82,7 @@ impl Registry {
     }
 
     /// The task at an address, if one lives there.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn find(&self, address: usize) -> Option<Task> {
         self.shards.iter().find_map(|shard| {
             let list = shard.list.lock();

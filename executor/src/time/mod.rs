@@ -6,6 +6,7 @@ mod clock;
 mod driver;
 mod instant;
 mod interval;
+mod shards;
 mod sleep;
 mod timeout;
 mod wheel;

@@ -1,7 +1,7 @@
 //! Waiting until a time.
 
 use super::Instant;
-use super::driver::Timer;
+use super::shards::Timer;
 use crate::context;
 use crate::coop;
 use crate::runtime::Handle;

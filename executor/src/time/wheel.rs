@@ -31,6 +31,9 @@ const LEVELS: usize = (u64::BITS - TICK_BITS).div_ceil(LEVEL_BITS) as usize;
 /// A list with no more timers than these is looked through for its first.
 const SHORT: usize = 8;
 
+/// An empty wheel keeps the memory of so many timers.
+const KEPT: usize = 4096;
+
 /// A slot's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(usize);
@@ -43,6 +46,8 @@ pub(crate) struct Wheel {
     elapsed: u64,
     /// How many timers have not fired.
     len: usize,
+    /// How many have.
+    fired: u64,
     /// No timer is due before; there may be none at this very time.
     not_before: Option<u64>,
     /// Kept for its memory; empty between uses.
@@ -88,6 +93,7 @@ impl Default for Wheel {
             slots: Slab::new(),
             elapsed: 0,
             len: 0,
+            fired: 0,
             not_before: None,
             due: Vec::new(),
         }
@@ -112,6 +118,11 @@ impl Wheel {
         self.len
     }
 
+    /// How many timers have fired.
+    pub(crate) fn fired(&self) -> u64 {
+        self.fired
+    }
+
     pub(crate) fn insert(&mut self, due: u64, waker: Waker) -> Key {
         let place = self.place_of(due);
         let links = Links { previous: 0, next: 0 };
@@ -128,7 +139,17 @@ impl Wheel {
             self.unlink(key);
             self.len -= 1;
         }
-        self.slots.remove(key).waker
+        self.vacate(key).waker
+    }
+
+    /// Gives a slot back, and with the last one the memory of very many.
+    fn vacate(&mut self, key: usize) -> Slot {
+        let slot = self.slots.remove(key);
+        if self.slots.is_empty() && self.slots.capacity() > KEPT {
+            self.slots = Slab::new();
+            self.due = Vec::new();
+        }
+        slot
     }
 
     /// Whether the timer has fired; then its slot is given back. If not, `waker` is the one to wake; the
@@ -136,7 +157,7 @@ impl Wheel {
     pub(crate) fn poll(&mut self, Key(key): Key, waker: &Waker) -> (bool, Option<Waker>) {
         match &mut self.slots[key].waker {
             None => {
-                self.slots.remove(key);
+                self.vacate(key);
                 (true, None)
             }
             Some(known) if known.will_wake(waker) => (false, None),
@@ -165,7 +186,9 @@ impl Wheel {
         }
         self.elapsed = self.elapsed.max(now_tick);
         self.not_before = self.look_ahead();
-        wakers.len() - before
+        let fired = wakers.len() - before;
+        self.fired += fired as u64;
+        fired
     }
 
     /// The list that comes first. Whatever is on a lower level is due before all of a higher one.
@@ -279,7 +302,7 @@ impl Wheel {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;

@@ -46,6 +46,7 @@ pub(crate) fn ticks() -> u64 {
 
 /// As [`ticks`], for a signal handler: only by the counter, which is one instruction.
 #[inline]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) fn ticks_in_handler() -> Option<u64> {
     IS_COUNTER.load(Relaxed).then(counter)
 }

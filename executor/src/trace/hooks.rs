@@ -111,6 +111,7 @@ impl Scheduler {
 
     /// A signal was sent to a machine's thread.
     #[inline]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn trace_signal(&self, thread: usize) {
         if self.recorder.is_on() {
             self.record(Event::new(Kind::Signal).a(thread as u64));
@@ -254,6 +255,7 @@ impl Seat {
 
     /// A signal found no async-safe point. Signal-safe.
     #[inline]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn trace_refusal(&self, why: usize) {
         if self.scheduler().recorder.is_on()
             && let Some(now) = super::clock::ticks_in_handler()

@@ -341,6 +341,7 @@ impl Lane {
     }
 
     /// For the handler of a signal, which no other handler of these interrupts. Signal-safe.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(super) fn push_in_handler(&self, time: u64, processor: Option<usize>, event: Event) {
         if let Some(ring) = self.track.handler_ring() {
             ring.push(Event { time, processor: number(processor), ..event }.to_words());
