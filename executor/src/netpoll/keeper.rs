@@ -300,7 +300,7 @@ mod models {
     fn loom_a_processor_sleeps_against_a_monitor_that_leaves() {
         loom::model(|| {
             let world = World::new();
-            let idle = Arc::new(Idle::new(1));
+            let idle = Arc::new(Idle::new(1, 1));
             let monitor = {
                 let (world, idle) = (world.clone(), idle.clone());
                 thread::spawn(move || {
