@@ -104,6 +104,10 @@ impl Record {
         const OWN_FRAMES_BYTES: usize = 8 * 1024;
         let local = 0u8;
         let hi = (&raw const local).addr().saturating_sub(OWN_FRAMES_BYTES);
+        // A sanitizer may have locals elsewhere.
+        if !(self.stack.lo..self.stack.hi).contains(&hi) {
+            return;
+        }
         // SAFETY: nothing lives that far below the current frame.
         unsafe { crate::os::mapping::discard(self.stack.lo..hi) };
     }

@@ -177,6 +177,11 @@ pub(crate) fn is_asleep(machine: &Machine) -> bool {
     machine.kernel_thread().is_some_and(thread_status::is_asleep)
 }
 
+/// Whether it sleeps where no signal wakes it.
+pub(crate) fn is_uninterruptible(machine: &Machine) -> bool {
+    machine.kernel_thread().is_some_and(thread_status::is_uninterruptible)
+}
+
 /// Sends the signal to the machine, unless its thread sleeps in the kernel.
 pub(crate) fn interrupt(scheduler: &Scheduler, machine: &Machine) -> Interrupted {
     let signal = SIGNAL.load(Relaxed);

@@ -45,7 +45,7 @@ pub(crate) use handler::share_signal;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 pub(crate) use handler::{ask, interrupted_machine};
 pub(crate) use handler::{
-    cpu_time, install, interrupt, is_asleep, is_ordinary_code, prepare, prepare_signal_mask,
-    refused_while_switching,
+    cpu_time, install, interrupt, is_asleep, is_ordinary_code, is_uninterruptible, prepare,
+    prepare_signal_mask, refused_while_switching,
 };
 pub(crate) use safe_point::{REFUSALS, Refusal};

@@ -11,9 +11,17 @@ pub(super) fn is_asleep(thread: usize) -> bool {
     if is_on_cpu(thread) {
         return false;
     }
+    state(thread).is_some_and(|state| state != b'R')
+}
+
+/// Whether it sleeps where no signal wakes it: for a page, say, so that it goes on in a moment.
+pub(super) fn is_uninterruptible(thread: usize) -> bool {
+    state(thread) == Some(b'D')
+}
+
+fn state(thread: usize) -> Option<u8> {
     let mut text = [0_u8; 128];
-    let stat = read_start(format_args!("/proc/self/task/{thread}/stat"), &mut text);
-    state_of(stat).is_some_and(|state| state != b'R')
+    state_of(read_start(format_args!("/proc/self/task/{thread}/stat"), &mut text))
 }
 
 /// Whether the thread uses CPU time at this very moment. A fortieth of what `/proc` costs.

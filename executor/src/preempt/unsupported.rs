@@ -46,6 +46,10 @@ pub(crate) fn is_asleep(_machine: &Machine) -> bool {
     false
 }
 
+pub(crate) fn is_uninterruptible(_machine: &Machine) -> bool {
+    false
+}
+
 /// Nothing is told apart here.
 pub(crate) fn is_ordinary_code(_address: usize) -> bool {
     true

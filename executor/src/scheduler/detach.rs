@@ -22,7 +22,7 @@ use crate::cancel;
 use crate::context::{self, Visible};
 use crate::observe;
 use crate::sync::Critical;
-use crate::task::Terms;
+use crate::task::{Preemption, Terms};
 use crate::trace::Outcome;
 use preempt_checkpoint::runtime as checkpoint;
 use preempt_fiber::{Spare, Suspended};
@@ -155,8 +155,13 @@ pub(crate) fn on_checkpoint() {
         let Some(seat) = seat else { return };
         let Some((processor, slice)) = seat.held_in_poll() else { return };
         if processor.watch.is_requested(slice) {
-            let counters = &seat.scheduler().counters;
-            counters.hand_offs_at_checkpoint.fetch_add(seat.lose_processor().into(), Relaxed);
+            let scheduler = seat.scheduler();
+            let is_lost = seat.lose_processor();
+            scheduler.counters.hand_offs_at_checkpoint.fetch_add(is_lost.into(), Relaxed);
+            // For want of a fiber. It takes turns with the others as soon as there is one.
+            if is_lost && seat.fibers.is_some() && context::preemption() == Preemption::Forced {
+                scheduler.note_orphan(seat.machine().clone());
+            }
         }
     });
 }

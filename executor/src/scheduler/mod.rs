@@ -199,8 +199,8 @@ pub(crate) struct Scheduler {
     barrier: Barrier,
     /// Gone after shutdown, so that idle fibers end then and not with the last handle.
     fibers: Mutex<Option<Arc<Pool>>>,
-    /// Machines in a poll whose processor the monitor has taken, and which may be interrupted.
-    /// Filled and looked at by the monitor.
+    /// Machines in a poll without a processor, because it was taken or no fiber was at hand, and which may
+    /// be interrupted. Looked at by the monitor.
     orphans: Mutex<Vec<Arc<Machine>>>,
     cancelling: Cancelling,
     thread_shortage_reported: AtomicBool,
@@ -347,9 +347,16 @@ impl Scheduler {
     fn interrupt_orphans(&self) {
         let mut orphans = self.orphans.lock();
         orphans.retain(|machine| machine.is_orphaned());
-        for machine in orphans.iter() {
-            preempt::interrupt(self, machine);
+        if self.background.has_place() {
+            for machine in orphans.iter() {
+                preempt::interrupt(self, machine);
+            }
         }
+    }
+
+    /// A poll goes on without a processor that might be detached later.
+    fn note_orphan(&self, machine: Arc<Machine>) {
+        self.orphans.lock().push(machine);
     }
 
     /// How many polls are detached.

@@ -175,7 +175,7 @@ impl preempt_sysmon::Scheduler for Scheduler {
         if handed_off {
             observe::note_hand_off(self, &machine, since);
             if may_be_forced {
-                self.orphans.lock().push(machine);
+                self.note_orphan(machine);
             }
         } else {
             machine.set_orphaned(false);
