@@ -350,7 +350,7 @@ fn time_is_the_same_in_each_run() {
 #[preemptible(cancel)]
 fn compute_on(log: &Log) {
     for n in 0_u64.. {
-        if step(n as u32) % 64 == 0 {
+        if step(n as u32).is_multiple_of(64) {
             log.note(format!("computes {n}"));
         }
     }
