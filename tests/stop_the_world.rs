@@ -695,7 +695,8 @@ fn a_poll_that_wakes_up_is_stopped_again() {
             stop(runtime.handle(), |world| {
                 assert_eq!(world.asleep(), 1);
                 sender.send(()).unwrap();
-                eventually("it wakes up", || count.get() > 0);
+                // It may be stopped before it has begun to count.
+                eventually("it wakes up", || count.get() > 0 || world.detached() > 0);
                 // It stands still when the monitor has got to it.
                 eventually("it is stopped again", || {
                     let before = count.get();
