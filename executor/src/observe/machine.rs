@@ -51,6 +51,7 @@ impl Place {
         self.switching.load(Relaxed)
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn sections(&self) -> usize {
         self.sections.load(Relaxed)
     }

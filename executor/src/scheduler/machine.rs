@@ -133,11 +133,18 @@ impl Machine {
     }
 
     /// Whether a signal was sent that has not been handled; that stays so.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn expects_signal(&self) -> bool {
         self.signal_expected.load(SeqCst)
     }
 
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+    pub(crate) fn expects_signal(&self) -> bool {
+        false
+    }
+
     /// A signal did not suspend what it runs. Signal-safe.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     pub(crate) fn note_refusal(&self, refusal: Refusal) {
         self.refused.store(refusal as u8 + 1, Relaxed);
     }
